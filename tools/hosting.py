@@ -1,0 +1,203 @@
+"""What a long-running process of ours needs from its host: a port, an HTTP server that idles at zero,
+systemd's notifications, and log files.
+"""
+
+import asyncio
+import collections
+import contextlib
+import errno
+import logging
+import logging.handlers
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, Literal
+
+import uvicorn
+from uvicorn.server import ServerState
+
+BIND_PATIENCE_SECONDS = 5.0
+BIND_PAUSE_SECONDS = 0.1
+
+
+class PortTaken(OSError):
+    """Somebody else listens there, and went on doing so for five seconds."""
+
+
+async def bind(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1:`port`, tried for 5 s of real time. Raises PortTaken.
+
+    The protocol is named because asyncio sets TCP_NODELAY only then: 44 ms a request otherwise.
+    """
+    deadline = time.monotonic() + BIND_PATIENCE_SECONDS
+    while True:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            listener.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            if time.monotonic() >= deadline:
+                raise PortTaken(f"port {port} is taken by another process") from None
+            await asyncio.sleep(BIND_PAUSE_SECONDS)
+        else:
+            listener.listen(128)
+            return listener
+
+
+class _LazyState(ServerState):
+    """uvicorn's tick exists to refresh the Date header; compute it when a request reads it instead."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._config, self._second = config, -1
+        self._headers: list[tuple[bytes, bytes]] = []
+        super().__init__()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        if (second := int(time.time())) != self._second:
+            date = [(b"date", formatdate(second, usegmt=True).encode())]
+            self._second, self._headers = second, date + self._config.encoded_headers
+        return self._headers
+
+    @default_headers.setter
+    def default_headers(self, value: list[tuple[bytes, bytes]]) -> None:
+        pass  # the base class assigns it once
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn without its ten wake-ups a second: the main loop waits for an event, the Date is lazy.
+
+    SIGTERM and SIGINT end it in exit status 0: handlers of the loop, since a loop asleep in epoll wakes
+    only through its wake-up descriptor, and nothing is re-raised afterwards.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._exit = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(config)
+        self.server_state = _LazyState(config)
+
+    @property
+    def should_exit(self) -> bool:
+        """Set it, from any thread, to end the server."""
+        return self._exit.is_set()
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        change = self._exit.set if value else self._exit.clear
+        if self._loop:
+            self._loop.call_soon_threadsafe(change)
+        else:
+            change()
+
+    async def main_loop(self) -> None:
+        """Wait for the end."""
+        await self._exit.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Own the two signals while serving."""
+        self._loop = loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+            self._loop = None
+
+
+def http_server(app: Any, *, ws: Literal["none", "websockets-sansio"] = "none") -> QuietServer:
+    """A quiet server for an ASGI app; serve it on a socket of `bind`."""
+    return QuietServer(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            ws=ws,
+            ws_ping_interval=None,
+            lifespan="on",
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=75,
+        )
+    )
+
+
+def sd_notify(*lines: str) -> None:
+    """Tell systemd, if it asked to be told (`READY=1`, `STATUS=...`, `WATCHDOG=1`)."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel,
+    ):
+        channel.connect("\0" + address[1:] if address[0] == "@" else address)
+        channel.sendall("\n".join(lines).encode())
+
+
+class Incidents(logging.Handler):
+    """Keeps the last warnings of a server, so that the trader can name them in its own log."""
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.WARNING)
+        self._kept: collections.deque[tuple[int, str]] = collections.deque(maxlen=200)
+        self._number = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Number and keep one record."""
+        self._number += 1
+        self._kept.append((self._number, f"{record.levelname}: {record.getMessage()}"))
+
+    def after(self, number: int) -> list[tuple[int, str]]:
+        """The kept incidents numbered above `number`, oldest first."""
+        return [incident for incident in list(self._kept) if incident[0] > number]
+
+
+class _LinePrefix(logging.Formatter):
+    """Journal priorities on every line (`<3>`…`<7>`), since a traceback becomes one entry per line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = 3 if record.levelno >= logging.ERROR else 4 if record.levelno >= 30 else 6
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+
+
+def log_to(*files: tuple[Path, int], level: str, console: bool = True) -> None:
+    """Send the log to `files` (each from its own level on) and to the console or the journal.
+
+    Files are reopened when logrotate moves them.
+    """
+    root = logging.getLogger()
+    root.handlers.clear()
+    root.setLevel(level)
+    plain = logging.Formatter("%(message)s")
+    for path, threshold in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+        file.setLevel(threshold)
+        file.setFormatter(plain)
+        root.addHandler(file)
+    if console:
+        stream = logging.StreamHandler(sys.stdout)
+        stream.setFormatter(_LinePrefix() if "JOURNAL_STREAM" in os.environ else plain)
+        root.addHandler(stream)
+    for chatty in (
+        "httpx2",
+        "httpcore2",
+        "openai",
+        "mcp",
+        "urllib3",
+        "websockets",
+        "uvicorn.error",
+    ):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,1 @@
+"""What is remembered: SQLite for state that decisions rest on, JSON lines for history."""
