@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def atomic_write(path: Path, text: str) -> None:
-    """Replace `path` by `text` so that a reader sees the old or the new, and a crash leaves one of them."""
+    """Replace `path` by `text` at once: a reader, or a crash, finds the old or the new."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -1,5 +1,6 @@
-"""What a long-running process of ours needs from its host: a port, an HTTP server that idles at zero,
-systemd's notifications, and log files.
+"""What a long-running process of ours needs from its host.
+
+A port, an HTTP server that idles at zero, systemd's notifications, and log files.
 """
 
 import asyncio
@@ -53,7 +54,7 @@ async def bind(port: int) -> socket.socket:
 
 
 class _LazyState(ServerState):
-    """uvicorn's tick exists to refresh the Date header; compute it when a request reads it instead."""
+    """uvicorn's tick exists to refresh the Date header; compute it when a request reads it."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         self._config, self._second = config, -1
@@ -73,10 +74,10 @@ class _LazyState(ServerState):
 
 
 class QuietServer(uvicorn.Server):
-    """uvicorn without its ten wake-ups a second: the main loop waits for an event, the Date is lazy.
+    """uvicorn without its ten wake-ups a second: it waits for an event, and the Date is lazy.
 
-    SIGTERM and SIGINT end it in exit status 0: handlers of the loop, since a loop asleep in epoll wakes
-    only through its wake-up descriptor, and nothing is re-raised afterwards.
+    SIGTERM and SIGINT end it in exit status 0: handlers of the loop, since a loop asleep in epoll
+    wakes only through its wake-up descriptor, and nothing is re-raised afterwards.
     """
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -165,7 +166,7 @@ class Incidents(logging.Handler):
 
 
 class _LinePrefix(logging.Formatter):
-    """Journal priorities on every line (`<3>`…`<7>`), since a traceback becomes one entry per line."""
+    """Journal priorities (`<3>`…) on every line: a traceback becomes one entry per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         priority = 3 if record.levelno >= logging.ERROR else 4 if record.levelno >= 30 else 6

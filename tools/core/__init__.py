@@ -1,1 +1,1 @@
-"""The words of the system: frozen values, errors and seams. Imports nothing but the standard library."""
+"""The words of the system: frozen values, errors and seams, over the standard library alone."""

@@ -6,7 +6,7 @@ ActiveTraderError
 │   ├── MarketDataUnavailable
 │   ├── BrokerUnavailable
 │   └── ModelUnavailable
-├── OutcomeUnknown            an order may exist: look it up by its client order id, never resend blind
+├── OutcomeUnknown            an order may exist: look it up by its id, never resend blind
 ├── OrderRejected             the broker said no: journal it, tell the model, go on
 └── LedgerMismatch            our books disagree with the broker: REDUCING, notify
 
@@ -24,7 +24,7 @@ class ConfigError(ActiveTraderError):
 
 
 class Unavailable(ActiveTraderError):
-    """Something outside did not answer, or answered that it cannot. Nothing was changed by the call."""
+    """Something outside did not answer, or said that it cannot. The call changed nothing."""
 
 
 class MarketDataUnavailable(Unavailable):

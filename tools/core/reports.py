@@ -7,7 +7,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlattenReport:
-    """How a flatten went. `flat` is the broker's word: no position and no open order, read twice."""
+    """How a flatten went. `flat` is the broker's word: no position, no open order, read twice."""
 
     session_on: date
     started_at: datetime

@@ -48,7 +48,7 @@ class Denial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskVerdict:
-    """The desk's ruling on one ticket: every reason, not the first; a quantity that only ever shrank.
+    """The desk's ruling on one ticket: every reason, and a quantity that only ever shrank.
 
     `notes` say what was changed or assumed (a clipped size, a default stop).
     """
@@ -66,7 +66,7 @@ class RiskVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskLimits:
-    """The configured limits. Fractions are 0…1 of equity at the session's start unless said otherwise."""
+    """The configured limits. Money limits are fractions 0…1 of equity at the session's start."""
 
     risk_per_trade_fraction: Decimal = Decimal("0.01")
     max_position_fraction: Decimal = Decimal("0.20")

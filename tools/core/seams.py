@@ -22,7 +22,7 @@ class Clock(Protocol):
         ...
 
     async def sleep_until(self, when: datetime) -> None:
-        """Return at `when`, or at once if it has passed, or early when `rouse`d. Inside `busy` only."""
+        """Return at `when`, at once if that has passed, early when roused. Only inside `busy`."""
         ...
 
     def busy(self, name: str, rank: int = 50) -> AbstractAsyncContextManager[None]:
@@ -30,15 +30,16 @@ class Clock(Protocol):
         ...
 
     async def rouse(self, name: str) -> None:
-        """End the sleep of this process's actor `name`, if it sleeps. On return it counts as running."""
+        """End the sleep of this process's actor `name`; on return it counts as running."""
         ...
 
 
 class Broker(Protocol):
     """The one place where orders and positions are true. Synchronous; every call has a time-out.
 
-    Questions raise BrokerUnavailable. `submit` and `cancel` raise OrderRejected when the broker said
-    no, OutcomeUnknown when its answer was lost, BrokerUnavailable when nothing was sent.
+    Questions raise BrokerUnavailable. `submit`, `replace_stop` and the cancels raise OrderRejected
+    when the broker said no, OutcomeUnknown when its answer was lost, BrokerUnavailable when nothing
+    was sent.
     """
 
     def clock(self) -> BrokerClock:
@@ -96,7 +97,7 @@ class MarketData(Protocol):
     def bars(
         self, symbols: Sequence[str], timeframe: Timeframe, *, start: datetime, end: datetime
     ) -> Mapping[str, tuple[Bar, ...]]:
-        """Closed bars whose start lies in [start, end), oldest first; a symbol without bars has ()."""
+        """Closed bars that start in [start, end), oldest first; a symbol without bars has ()."""
         ...
 
 

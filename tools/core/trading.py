@@ -1,8 +1,8 @@
 """Tickets, intents, orders, positions, trades. Money and shares are `Decimal`, times aware UTC.
 
-The path of an order, and its words: the model fills in a *ticket*; the desk turns an approved ticket
-into an *intent* (journalled, unsent); the broker accepts it as an *order*; what was executed are
-*fills*; from flat to flat they make one *trade*.
+The path of an order, and its words: the model fills in a *ticket*; the desk turns an approved
+ticket into an *intent* (journalled, unsent); the broker accepts it as an *order*; what was executed
+are *fills*; from flat to flat they make one *trade*.
 """
 
 from dataclasses import dataclass
@@ -72,8 +72,8 @@ _TERMINAL = frozenset(
 class OrderTicket:
     """What a mind may ask for: a view of one symbol, never an order.
 
-    `quantity` is a ceiling in whole shares, None leaves the size to the desk. `stop_price` None asks
-    for the default stop. `confidence` is 0…1.
+    `quantity` is a ceiling in whole shares, None leaves the size to the desk. `stop_price` None
+    asks for the default stop. `confidence` is 0…1.
     """
 
     symbol: str

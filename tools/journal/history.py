@@ -1,7 +1,7 @@
-"""JSON lines under `data/agent_data/<signature>/`: history for people, which nothing decides from.
+"""JSON lines under `data/agent_data/<signature>/`: history for people; nothing decides from it.
 
-One writer per file. Readers also take a file that was gzipped meanwhile, and a torn last line (a crash
-in mid-write) is dropped; damage in the middle is an error that names file and line.
+One writer per file. Readers also take a file that was gzipped meanwhile, and a torn last line (a
+crash in mid-write) is dropped; damage in the middle is an error that names file and line.
 """
 
 import gzip
@@ -54,7 +54,7 @@ def replace(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All records of `path` or of `path` + `.gz`; [] when there is neither. Raises HistoryDamaged."""
+    """All records of `path`, or of `path` + `.gz`, or none. Raises HistoryDamaged."""
     lines = _text(path).splitlines()
     records = []
     for number, line in enumerate(lines, start=1):

@@ -1,9 +1,9 @@
 """The two clocks: the system's, and one that follows the embedded exchange's simulated time.
 
-Simulated time has one owner (`embedded.exchange.timekeeper`). Every thread of control that sleeps on
-the clock is an *actor*: it runs from `busy()` until it sleeps, and time moves only while all actors
-sleep, straight to the earliest wish, waking exactly one. So one actor runs at any moment and the
-order of events does not depend on the machine (docs/decisions/0005).
+Simulated time has one owner (`embedded.exchange.timekeeper`). Every thread of control that sleeps
+on the clock is an *actor*: it runs from `busy()` until it sleeps, and time moves only while all
+actors sleep, straight to the earliest wish, waking exactly one. So one actor runs at any moment and
+the order of events does not depend on the machine (docs/decisions).
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class SystemClock:
 
 
 class SimulatedClock:
-    """A client of the exchange's TimeKeeper: one WebSocket, which is the lease of all its actors."""
+    """A client of the exchange's TimeKeeper: one WebSocket, the lease of all its actors."""
 
     def __init__(self, url: str) -> None:
         """`url` is the owner's WebSocket, `ws://127.0.0.1:8006/time`. Enter before use."""
@@ -95,7 +95,7 @@ class SimulatedClock:
             page = Path(json.loads(await self._socket.recv())[1])
         except (OSError, WebSocketException) as error:
             raise ClockLost(f"no owner of simulated time at {self._url}: {error}") from error
-        with page.open("rb") as file:
+        with page.open("rb") as file:  # noqa: ASYNC230 - 8 bytes, once
             self._page = memoryview(mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)).cast("q")
         self._tasks = asyncio.create_task(self._send()), asyncio.create_task(self._receive())
         return self
@@ -139,7 +139,7 @@ class SimulatedClock:
             raise
 
     async def rouse(self, name: str) -> None:
-        """End the sleep of this process's actor `name`; the owner has counted it as running on return.
+        """End the sleep of this process's actor `name`; on return its owner counts it as running.
 
         The acknowledgement matters: without it the caller could fall asleep first, and time move on
         before the roused actor is known to run.

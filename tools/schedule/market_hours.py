@@ -1,7 +1,7 @@
 """Sessions and their instants, from the session table. The only room that shows New York time."""
 
 import bisect
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import pytz
@@ -93,13 +93,10 @@ def new_york(instant: datetime) -> datetime:
 
 def at_new_york(day: date, hour: int, minute: int) -> datetime:
     """The aware instant of a New York wall time."""
-    return NEW_YORK.localize(datetime(day.year, day.month, day.day, hour, minute))
+    return NEW_YORK.localize(datetime.combine(day, time(hour, minute)))
 
 
 def _row(line: str) -> tuple[date, datetime, datetime]:
     day, open_at, close_at = line.split(",")
-    return (
-        date.fromisoformat(day),
-        datetime.fromisoformat(open_at),
-        datetime.fromisoformat(close_at),
-    )
+    instant = datetime.fromisoformat
+    return date.fromisoformat(day), instant(open_at), instant(close_at)

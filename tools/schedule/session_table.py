@@ -1,8 +1,8 @@
 """Makes the table of sessions that everything else reads.
 
 `python -m tools.schedule.session_table [FILE]` asks `exchange_calendars` (XNYS) for every session
-from 2010 to 400 days from now and writes one line each: `date,open,close`, the instants in UTC. It is
-run at set-up and nightly; nothing else imports that library, which costs a second and 55 MB.
+from 2010 to 400 days from now and writes one line each: `date,open,close`, the instants in UTC. It
+is run at set-up and nightly; nothing else imports that library, which costs a second and 55 MB.
 """
 
 import sys

@@ -1,0 +1,154 @@
+"""The files a user edits, and what may stand in them.
+
+`configs/default_config.json` by its schema; the literals in `active_trader.py` and in the prompt file,
+which are read as text and never run.
+"""
+
+import ast
+import json
+from datetime import date, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tools.core.errors import ConfigError
+
+Fraction = Annotated[Decimal, Field(gt=0, le=1)]
+Symbols = Annotated[tuple[str, ...], Field(max_length=500)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DateRange(_Section):
+    """Days of `simulate` without `--date`, both inclusive. The service ignores it."""
+
+    init_date: date
+    end_date: date
+
+
+class ModelConfig(_Section):
+    """One mind: `signature` is its folder, `model` the id on the wire."""
+
+    name: str
+    signature: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    basemodel: str = "openai"
+    enabled: bool = True
+    model: str = "deepseek-flash"
+    thinking: Literal["disabled", "enabled"] = "disabled"
+
+
+class AgentConfig(_Section):
+    """How long and how often the agent tries within a cycle. Seconds are real seconds."""
+
+    max_steps: int = Field(30, ge=1, le=200)
+    max_retries: int = Field(3, ge=0, le=10)
+    base_delay: float = Field(1.0, ge=0, le=60)
+    initial_cash: Decimal = Field(Decimal(100_000), gt=0)
+    call_deadline_seconds: float = Field(60, gt=0, le=600)
+    cycle_deadline_seconds: float = Field(240, gt=0, le=600)
+
+
+class RiskConfig(_Section):
+    """The numbers of `tools.core.safety.RiskLimits`, which documents them."""
+
+    risk_per_trade_fraction: Fraction = Decimal("0.01")
+    max_position_fraction: Fraction = Decimal("0.20")
+    max_positions: int = Field(5, ge=1, le=100)
+    daily_loss_fraction: Fraction = Decimal("0.02")
+    min_confidence: float = Field(0.60, ge=0, le=1)
+    max_entries_per_day: int = Field(50, ge=0, le=1000)
+    stop_atr_multiple: Decimal = Field(Decimal(2), gt=0, le=20)
+    max_stop_distance_fraction: Fraction = Decimal("0.05")
+    max_quote_age_seconds: int = Field(120, ge=1, le=3600)
+    max_spread_fraction: Fraction = Decimal("0.01")
+    entry_collar_fraction: Fraction = Decimal("0.001")
+    entry_lifetime_seconds: int = Field(60, ge=5, le=3600)
+
+
+class ConfigFile(_Section):
+    """`configs/default_config.json`: the seed's keys and ours (configs/README.md)."""
+
+    agent_type: str = "BaseAgent"
+    date_range: DateRange | None = None
+    models: Annotated[tuple[ModelConfig, ...], Field(min_length=1)]
+    agent_config: AgentConfig = AgentConfig()
+    risk: RiskConfig = RiskConfig()
+    watchlist: Annotated[Symbols, Field(min_length=1)] = (
+        "SPY", "QQQ", "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "AMD",
+    )  # fmt: skip
+    allowed_symbols: Symbols = ()
+    flatten_exempt_symbols: Symbols = ()
+    flatten_minutes_before_close: int | None = Field(None, ge=2, le=120)
+    entries_start_minutes_after_open: int = Field(0, ge=0, le=240)
+    entries_end_minutes_before_close: int = Field(15, ge=2, le=240)
+
+
+def read_config(path: Path) -> ConfigFile:
+    """The configuration file, validated. Raises ConfigError naming the key by its path."""
+    try:
+        return ConfigFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not JSON: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        what = "is not a known key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigError(f"{path}: {where}: {what}") from None
+
+
+def read_market_hours(path: Path) -> dict[str, time]:
+    """The three literals as written in `active_trader.py`, which is read and never run."""
+    wanted = ("REGULAR_START", "REGULAR_END", "CLOSE_POSITIONS_TIME")
+    found = {
+        name: _time(node, name, path) for name, node in _constants(path).items() if name in wanted
+    }
+    if missing := [name for name in wanted if name not in found]:
+        raise ConfigError(f"{path}: {missing[0]} = time(hour, minute) is missing")
+    return found
+
+
+def read_allowed_symbols(prompt_file: Path) -> tuple[str, ...]:
+    """ALLOWED_SYMBOLS of the prompt file, () when it has none."""
+    node = _constants(prompt_file).get("ALLOWED_SYMBOLS")
+    if node is None:
+        return ()
+    try:
+        symbols = ast.literal_eval(node)
+    except ValueError:
+        symbols = None
+    if not isinstance(symbols, (list, tuple)) or not all(isinstance(s, str) for s in symbols):
+        raise ConfigError(f"{prompt_file}: ALLOWED_SYMBOLS must be a list of strings")
+    return tuple(symbols)
+
+
+def _constants(path: Path) -> dict[str, ast.expr]:
+    """The top-level `NAME = value` lines of a Python file that is read and never executed."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _time(node: ast.expr, name: str, path: Path) -> time:
+    try:
+        match node:
+            case ast.Call(func=ast.Name(id="time"), args=[_, *_] as parts, keywords=[]):
+                return time(*(ast.literal_eval(part) for part in parts))
+    except (ValueError, TypeError):
+        pass
+    raise ConfigError(f"{path}: {name} must be written as time(hour, minute)")
