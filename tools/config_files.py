@@ -1,6 +1,6 @@
 """The files a user edits, and what may stand in them.
 
-`configs/default_config.json` by its schema; the literals in `active_trader.py` and in the prompt file,
+`configs/default_config.json` by its schema; literals in `active_trader.py` and in the prompt file,
 which are read as text and never run.
 """
 

@@ -89,7 +89,7 @@ def test_outside_the_table_the_calendar_has_ended(hours: MarketHours) -> None:
 
 
 def test_a_missing_table_names_the_cure(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="manage_services.sh setup"):
+    with pytest.raises(ConfigError, match="manage_services"):
         MarketHours.load(tmp_path / "none.csv", Timetable())
 
 

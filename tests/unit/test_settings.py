@@ -59,7 +59,7 @@ def test_credential_files_are_read_and_the_environment_wins(tmp_path: Path) -> N
 
 
 def test_no_secret_shows_in_the_settings_repr(tmp_path: Path) -> None:
-    given = {"ACTIVE_TRADER_HOME": str(tmp_path)} | {name: "canary" for name in ALL_KEYS}
+    given = {"ACTIVE_TRADER_HOME": str(tmp_path)} | dict.fromkeys(ALL_KEYS, "canary")
     assert "canary" not in repr(load(given | {"MCP_TRADE_TOKEN": "canary"}))
 
 
