@@ -68,7 +68,7 @@ install_packages() { # FILE of requirements
     wanted=$("$python" --version && cksum <"$root/requirements.txt" && cksum <"$root/$1")
     if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
     say "installing the packages of $1 (a minute or two the first time)"
-    if ! "$python" -m pip install --quiet --disable-pip-version-check -r "$root/$1"; then
+    if ! "$python" -m pip install -qq --disable-pip-version-check -r "$root/$1"; then
         say "the packages could not be installed; once the reason above is gone, run this again"
         exit 1
     fi
