@@ -85,6 +85,15 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mover:
+    """One of the day's largest moves; `change_fraction` is since the previous close."""
+
+    symbol: str
+    price: float
+    change_fraction: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """The best bid and ask at an instant (aware UTC), in dollars per share; sizes in shares."""
 

@@ -1,0 +1,118 @@
+"""What both Alpaca adapters need of alpaca-py: time-outs, of which it has none; no retries of its
+own, since it repeats a POST; and failures sorted by what may have happened at the other end.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from alpaca.common.exceptions import APIError
+from alpaca.common.rest import RESTClient
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS, READ_SECONDS = 3.05, 10.0
+LONGEST_QUOTE = 300
+
+# What parsing an answer of another shape than expected raises.
+_MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+
+
+class CallFailed(Exception):
+    """One call gave no usable answer. The text names the call and holds no secret.
+
+    A time-out has a TimeoutError as its cause: in simulated time that ends the run.
+    """
+
+
+class NotSent(CallFailed):
+    """Nothing was done: no connection, or turned away unread (429)."""
+
+
+class Refused(CallFailed):
+    """The server said no: HTTP `status` 4xx, and Alpaca's own `code` where the body holds one."""
+
+    def __init__(self, message: str, *, status: int, code: int | None) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+class AnswerLost(CallFailed):
+    """Sent, then a time-out, a cut connection, a 5xx or an unreadable body: it may be done."""
+
+
+class Calls:
+    """The calls of one alpaca-py client, from any thread: they share only urllib3's pool."""
+
+    def __init__(self, client: RESTClient) -> None:
+        """Takes `client` over. The names with an underscore are alpaca-py 0.44's own (pinned)."""
+        for scheme in ("https://", "http://"):
+            client._session.mount(scheme, _TimeoutAdapter(pool_maxsize=16))
+        client._retry_codes = []
+        self._secrets = [word for word in (client._api_key, client._secret_key) if word]
+
+    def __call__[T](
+        self, parse: Callable[[Any], T], request: Callable[..., Any], *arguments: Any
+    ) -> T:
+        """`parse` of what the client's method `request` answers. Raises only CallFailed."""
+        name = request.__name__
+        try:
+            return parse(request(*arguments))
+        except APIError as error:
+            raise self._turned_down(name, error) from None
+        except requests.ConnectionError as error:
+            raise _disconnected(name, error) from None
+        except requests.ReadTimeout:
+            why = f"{name}: no answer within {READ_SECONDS:g} s"
+            raise AnswerLost(why) from TimeoutError(why)
+        except (requests.RequestException, *_MISSHAPEN) as error:
+            raise AnswerLost(f"{name}: unusable answer ({type(error).__name__})") from None
+
+    def _turned_down(self, name: str, error: APIError) -> CallFailed:
+        status = int(error.status_code)
+        code, message = _body(error.response)
+        text = f"{name}: HTTP {status}: {self._without_secrets(message)}"
+        if status == requests.codes.too_many_requests:
+            logger.warning("rate limit: %s", text)
+            return NotSent(f"rate limit: {text}")
+        if status >= 500 or status == requests.codes.request_timeout:
+            return AnswerLost(text)
+        return Refused(text, status=status, code=code)
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text[:LONGEST_QUOTE]
+
+
+class _TimeoutAdapter(HTTPAdapter):
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        return super().send(request, **options | {"timeout": (CONNECT_SECONDS, READ_SECONDS)})
+
+
+def _body(response: requests.Response) -> tuple[int | None, str]:
+    """Alpaca's error code and message, or (None, what stands there instead)."""
+    try:
+        body = response.json()
+    except ValueError:
+        return None, "an answer that is not JSON"
+    if not isinstance(body, dict):
+        return None, "an answer without a message"
+    code = body.get("code")
+    return code if isinstance(code, int) else None, str(body.get("message", "no message"))
+
+
+def _disconnected(name: str, error: requests.ConnectionError) -> CallFailed:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.ConnectTimeout):
+        why = f"no connection within {CONNECT_SECONDS} s"
+    elif isinstance(reason, NewConnectionError):
+        refused = isinstance(reason.__cause__, ConnectionRefusedError)
+        why = "connection refused" if refused else f"no connection ({reason.__cause__})"
+    else:
+        return AnswerLost(f"{name}: the connection broke ({type(error).__name__})")
+    logger.warning("%s: %s", name, why)
+    return NotSent(f"{name}: {why}")

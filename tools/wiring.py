@@ -1,0 +1,73 @@
+"""Chooses the world: settings in, plain objects behind the seams out. Below, no one asks the mode.
+
+Live trading passes its third switch here; the first two are in `tools.settings`.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tools.core.errors import ConfigError
+from tools.core.seams import Broker
+from tools.schedule.clocks import SimulatedClock, SystemClock
+from tools.schedule.market_hours import MarketHours
+from tools.settings import Mode, Settings
+
+if TYPE_CHECKING:
+    from tools.alpaca_data_feed import AlpacaMarketData
+
+# Alpaca publishes a minute's bar a moment after its end; the embedded exchange at its end.
+ALPACA_SETTLING = timedelta(seconds=5)
+
+
+def make_clock(settings: Settings) -> SystemClock | SimulatedClock:
+    """The system's clock, or the one that ACTIVE_TRADER_CLOCK names. Enter it before use."""
+    return SimulatedClock(settings.clock_url) if settings.clock_url else SystemClock()
+
+
+def make_hours(settings: Settings) -> MarketHours:
+    """The sessions under the configured timetable. Raises ConfigError without a session table."""
+    return MarketHours.load(settings.session_table, settings.timetable)
+
+
+def make_broker(settings: Settings) -> Broker:
+    """The broker. Raises ConfigError without keys.
+
+    In live mode the broker is asked at once who we are: BrokerUnavailable when it does not answer,
+    ConfigError when `live-confirmed` holds another account number.
+    """
+    # Imported here: alpaca-py brings pandas, and the trader builds its clock in this module too.
+    from tools.alpaca_trading import AlpacaBroker
+
+    settings.require_broker()
+    broker = AlpacaBroker(
+        key=settings.alpaca_key.get_secret_value(),
+        secret=settings.alpaca_secret.get_secret_value(),
+        url=settings.trading_url,
+    )
+    if settings.mode is Mode.LIVE:
+        _confirm_account(settings, broker)
+    return broker
+
+
+def make_market_data(settings: Settings, now: Callable[[], datetime]) -> "AlpacaMarketData":
+    """The market data, as of `now()`. Raises ConfigError without keys."""
+    from tools.alpaca_data_feed import AlpacaMarketData
+
+    settings.require_broker()
+    return AlpacaMarketData(
+        key=settings.alpaca_key.get_secret_value(),
+        secret=settings.alpaca_secret.get_secret_value(),
+        url=settings.data_url,
+        now=now,
+        settling=timedelta(0) if settings.simulated else ALPACA_SETTLING,
+    )
+
+
+def _confirm_account(settings: Settings, broker: Broker) -> None:
+    """The third live switch: a person wrote down the account whose money this is."""
+    path = settings.home / "live-confirmed"
+    confirmed = path.read_text(encoding="utf-8").strip()
+    actual = broker.account().account_number
+    if confirmed != actual:
+        raise ConfigError(f"{path} confirms account {confirmed!r}, but the keys are {actual}'s")
