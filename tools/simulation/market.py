@@ -1,0 +1,152 @@
+"""What can be known of a tape at an instant. Everything that answers a question asks here.
+
+A candle is known once it has ended, a tick once its instant has come, a daily candle once its
+session has closed. No method looks past its `at`.
+"""
+
+import bisect
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
+
+from tools.core.session import Session
+from tools.schedule.market_hours import MarketHours, at_new_york, new_york
+from tools.simulation.tape import DAY, MINUTE, Candle, Tape, Tick, merged
+
+ONE_DAY = timedelta(days=1)
+FRAMES_KEPT = 2048
+
+_start, _at = attrgetter("start"), attrgetter("at")
+
+
+class Market:
+    """A tape seen by somebody who lives at an instant (`at`, aware)."""
+
+    def __init__(self, tape: Tape, hours: MarketHours) -> None:
+        self.hours = hours
+        self._tape = tape
+        self._frame = lru_cache(maxsize=FRAMES_KEPT)(self._make_frame)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """All that trades here, in order."""
+        return self._tape.symbols
+
+    def session(self, at: datetime) -> Session | None:
+        """The session that is open at `at`: [open, close)."""
+        session = self.hours.current_or_next(at)
+        return session if session.open_at <= at else None
+
+    def minute(self, symbol: str, start: int, at: datetime) -> Candle | None:
+        """The candle of the minute that starts at second `start`, once it has ended."""
+        if start + MINUTE > at.timestamp():
+            return None
+        found = self._minutes(symbol, new_york(at).date())
+        index = bisect.bisect_left(found, start, key=_start)
+        return found[index] if index < len(found) and found[index].start == start else None
+
+    def last_minute(self, symbol: str, at: datetime) -> Candle | None:
+        """The latest minute with trades that has ended."""
+        latest = at.timestamp() - MINUTE
+        for on in self._days_back(at):
+            found = self._minutes(symbol, on)
+            if index := bisect.bisect_right(found, latest, key=_start):
+                return found[index - 1]
+        return None
+
+    def last_price(self, symbol: str, at: datetime) -> int | None:
+        """The latest trade in cents."""
+        candle = self.last_minute(symbol, at)
+        return candle.close if candle else None
+
+    def quote(self, symbol: str, at: datetime) -> Tick | None:
+        """The quote in force."""
+        second = at.timestamp()
+        for on in self._days_back(at):
+            day = self._tape.day(symbol, on)
+            ticks = day.ticks if day else ()
+            if index := bisect.bisect_right(ticks, second, key=_at):
+                return ticks[index - 1]
+        return None
+
+    def candles(
+        self, symbol: str, seconds: int, *, start: datetime, end: datetime, at: datetime
+    ) -> list[Candle]:
+        """Candles of that length that start in [start, end] and have ended, oldest first.
+
+        Those shorter than a day are aligned to New York midnight and include the hours before the
+        open and after the close; a day's is its regular session, stamped with New York midnight.
+        """
+        first, last, now = start.timestamp(), end.timestamp(), at.timestamp()
+        found: list[Candle] = []
+        on = max(new_york(start).date(), self._tape.first_day)
+        final = new_york(min(end, at)).date()
+        while on <= final:
+            frame = self._frame(symbol, on, seconds)
+            begin = bisect.bisect_left(frame, first, key=_start)
+            until = bisect.bisect_right(frame, last, key=_start)
+            while until > begin and self._end(on, frame[until - 1], seconds) > now:
+                until -= 1
+            found += frame[begin:until]
+            on += ONE_DAY
+        return found
+
+    def days(self, symbol: str, at: datetime) -> Iterator[Candle]:
+        """Daily candles, latest first; today's is made of the minutes that have ended."""
+        for on in self._days_back(at):
+            session = self.hours.session_on(on)
+            if session is None:
+                continue
+            if session.close_at <= at:
+                whole = self._frame(symbol, on, DAY)
+            else:
+                whole = self._so_far(symbol, session, at)
+            yield from whole
+
+    def previous_close(self, symbol: str, at: datetime) -> int | None:
+        """The close in cents of the last session before the New York date of `at`."""
+        midnight = _midnight(new_york(at).date())
+        return next((day.close for day in self.days(symbol, at) if day.start < midnight), None)
+
+    def _minutes(self, symbol: str, on: date) -> Sequence[Candle]:
+        day = self._tape.day(symbol, on)
+        return day.candles if day else ()
+
+    def _days_back(self, at: datetime) -> Iterator[date]:
+        on = new_york(at).date()
+        while on >= self._tape.first_day:
+            yield on
+            on -= ONE_DAY
+
+    def _so_far(self, symbol: str, session: Session, at: datetime) -> list[Candle]:
+        opened, latest = session.open_at.timestamp(), at.timestamp() - MINUTE
+        minutes = self._minutes(symbol, session.on)
+        begin = bisect.bisect_left(minutes, opened, key=_start)
+        until = bisect.bisect_right(minutes, latest, key=_start)
+        return [merged(minutes[begin:until], _midnight(session.on))] if begin < until else []
+
+    def _make_frame(self, symbol: str, on: date, seconds: int) -> Sequence[Candle]:
+        """All candles of one length on one day. Only those that have ended may be shown."""
+        if seconds == DAY:
+            whole = self._tape.daily(symbol, on)
+            return [whole._replace(start=_midnight(on))] if whole else []
+        minutes = self._minutes(symbol, on)
+        if seconds == MINUTE:
+            return minutes
+        midnight = _midnight(on)
+        buckets: dict[int, list[Candle]] = {}
+        for candle in minutes:
+            buckets.setdefault((candle.start - midnight) // seconds, []).append(candle)
+        return [merged(parts, midnight + n * seconds) for n, parts in buckets.items()]
+
+    def _end(self, on: date, candle: Candle, seconds: int) -> float:
+        if seconds < DAY:
+            return candle.start + seconds
+        session = self.hours.session_on(on)
+        assert session is not None, "a day without a session has no daily candle"
+        return session.close_at.timestamp()
+
+
+def _midnight(on: date) -> int:
+    return int(at_new_york(on, 0, 0).timestamp())
