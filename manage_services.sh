@@ -118,6 +118,7 @@ part() { # NAME COMMAND...
 }
 
 report() {
+    if [ ${#times[@]} -eq 0 ]; then return; fi
     if [ -n "$running" ]; then say "$running failed"; fi
     say "times: $(IFS=, && echo "${times[*]}")"
 }
