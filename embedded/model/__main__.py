@@ -15,7 +15,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m embedded.model",
         description=f"A stand-in for a chat model ({BANNER}) behind an OpenAI-compatible endpoint.",
     )
-    parser.add_argument("--port", type=int, default=8007, help="on 127.0.0.1 (default 8007)")
+    parser.add_argument(
+        "--port", type=int, default=8007, help="on 127.0.0.1 (default 8007); 0 takes a free one"
+    )
     try:
         asyncio.run(_serve(parser.parse_args(arguments).port))
     except PortTaken as error:
@@ -26,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(port: int) -> None:
     listener = await bind(port)
-    sys.stdout.write(f"embedded model ({BANNER}) on http://127.0.0.1:{port}/v1\n")
+    host, taken = listener.getsockname()
+    sys.stdout.write(f"embedded model ({BANNER}) on http://{host}:{taken}/v1\n")
     sys.stdout.flush()
     await http_server(create_app()).serve(sockets=[listener])
 

@@ -263,15 +263,11 @@ def test_the_stop_of_a_winner_follows_in_steps() -> None:
     assert far.made("tighten_stop") == unprotected.made("tighten_stop") == []
 
 
-def test_without_a_snapshot_it_says_what_it_is() -> None:
-    turn = next_turn(read({"messages": [{"role": "user", "content": "Buy everything!"}]}))
+@pytest.mark.parametrize("text", ["Buy everything!", '<snapshot>{"signals": [</snapshot>'])
+def test_without_a_whole_snapshot_nothing_moves(text: str) -> None:
+    turn = next_turn(read({"messages": [{"role": "user", "content": text}]}))
     assert turn.calls == ()
-    assert "not a language model" in turn.text
-
-
-def test_a_snapshot_that_is_torn_moves_nothing() -> None:
-    messages = [{"role": "user", "content": '<snapshot>{"signals": [</snapshot>'}]
-    assert next_turn(read({"messages": messages})).calls == ()
+    assert "nothing" in turn.text
 
 
 def test_answers_from_before_the_last_snapshot_do_not_count() -> None:
