@@ -12,6 +12,8 @@ from tools.journal.history import position_path, read, trades_path
 
 type Record = dict[str, Any]
 
+_COUNTS = ("quantity", "trades", "winning_trades", "positions")
+
 
 class Group(StrEnum):
     """What to add up by."""
@@ -80,8 +82,11 @@ def total(closed: Sequence[Record]) -> Record:
 
 
 def table(rows: Sequence[Record], columns: Sequence[str]) -> str:
-    """Aligned columns under their names: numbers to the right, cents for fractions."""
-    cells = [list(columns), *([_cell(row.get(column)) for column in columns] for row in rows)]
+    """Aligned columns under their names: numbers to the right, dollars with their cents."""
+    cells = [
+        list(columns),
+        *([_cell(column, row.get(column)) for column in columns] for row in rows),
+    ]
     widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
     numeric = [all(isinstance(row.get(column), (int, float)) for row in rows) for column in columns]
     return "\n".join(
@@ -101,7 +106,7 @@ def _sums(profits: Sequence[Decimal]) -> Record:
     }
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
+def _cell(column: str, value: object) -> str:
+    if isinstance(value, (int, float)) and column not in _COUNTS:
         return f"{value:,.2f}"
     return "" if value is None else str(value)
