@@ -173,6 +173,7 @@ def test_a_quantity_is_a_whole_number_from_one(
         (a_quote("0", "100.00"), DenialReason.QUOTE),
         (a_quote("99.50", "100.50"), None),
         (a_quote("99.49", "100.51"), DenialReason.QUOTE),
+        (a_quote("0.99", "0.99"), None),
         (a_quote(at="09:58"), None),
         (a_quote(at="09:57:59"), DenialReason.QUOTE),
     ],
@@ -186,6 +187,8 @@ def test_without_a_quote_the_quote_rule_speaks_and_the_price_rules_are_silent() 
     assert reason(rules.quote_rule, proposal=blind) is DenialReason.QUOTE
     assert reason(rules.stop_rule, proposal=blind) is None
     assert reason(rules.target_rule, proposal=blind) is None
+    named = propose(a_ticket(stop="99"), an_instrument(), None, None, LIMITS)
+    assert reason(rules.stop_rule, proposal=named) is None
 
 
 @pytest.mark.parametrize(
@@ -205,6 +208,14 @@ def test_a_stop_is_below_the_bid_and_within_the_distance(
     stop: str | None, expected: DenialReason | None
 ) -> None:
     assert reason(rules.stop_rule, proposal=a_proposal(a_ticket(stop=stop))) is expected
+
+
+def test_a_stop_may_be_exactly_as_far_away_as_allowed_and_cheap_shares_have_stops_too() -> None:
+    at_a_hundred = a_proposal(a_ticket(stop="95.00"), quote=a_quote("99.90", "99.91"))
+    assert at_a_hundred.entry_price == 100
+    assert reason(rules.stop_rule, proposal=at_a_hundred) is None
+    cheap = a_proposal(a_ticket(stop="0.97"), quote=a_quote("0.99", "1.00"))
+    assert reason(rules.stop_rule, proposal=cheap) is None
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from tests.builders import a_position, a_time, an_intent
 from tools.core.errors import ConfigError, Unavailable
 from tools.core.reports import FlattenReport
 from tools.core.safety import TradingState
+from tools.journal.order_ids import Leg
 from tools.journal.state_store import (
     SCHEMA_VERSION,
     IntentStatus,
-    Leg,
     SessionRecord,
     StateStore,
 )

@@ -21,6 +21,7 @@ from tools.core.errors import ConfigError, Unavailable
 from tools.core.reports import FlattenReport
 from tools.core.safety import TradingState
 from tools.core.trading import OrderIntent, Position
+from tools.journal.order_ids import Leg, order_id
 
 SCHEMA_VERSION = 1
 
@@ -51,14 +52,6 @@ _REPORT = TypeAdapter(FlattenReport)
 
 class StateUnavailable(Unavailable):
     """The state file cannot be read or written. Entries are refused; the message names the file."""
-
-
-class Leg(StrEnum):
-    """What an order of ours is for: the last part of its client order id."""
-
-    ENTRY = "E"
-    EXIT = "X"
-    STOP = "S"
 
 
 class IntentStatus(StrEnum):
@@ -319,4 +312,4 @@ def _next_id(connection: sqlite3.Connection, session_on: date, leg: Leg) -> str:
         " ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value",
         (str(session_on),),
     ).fetchone()
-    return f"AT-{session_on}-{counter}-{leg}"
+    return order_id(session_on, counter, leg)

@@ -1,0 +1,165 @@
+"""From the broker's orders to closed round trips: what was earned, and why each position ended."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+
+from tools.core.trading import ExitReason, Order, OrderType, Position, Side, Trade
+from tools.journal.order_ids import Leg, is_flatten, leg_of
+
+PRICE_PLACES, MONEY_PLACES = Decimal("0.0001"), Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fill:
+    """What one order executed; `quantity` is negative for a sale."""
+
+    at: datetime
+    quantity: Decimal
+    price: Decimal
+    client_order_id: str
+    reason: ExitReason
+
+
+@dataclass(slots=True)
+class _Side:
+    """One half of a round trip while it is being added up."""
+
+    shares: Decimal = Decimal(0)
+    notional: Decimal = Decimal(0)
+
+    def add(self, shares: Decimal, price: Decimal) -> None:
+        self.shares += shares
+        self.notional += shares * price
+
+    @property
+    def price(self) -> Decimal:
+        return (self.notional / self.shares).quantize(PRICE_PLACES)
+
+
+@dataclass(slots=True)
+class _Trip:
+    """A position on its way from flat to flat. `sign` is 1 for a long, -1 for a short."""
+
+    sign: int
+    opened_at: datetime
+    entry_client_order_id: str
+    entry: _Side = field(default_factory=_Side)
+    exit: _Side = field(default_factory=_Side)
+
+    @property
+    def held(self) -> Decimal:
+        return self.entry.shares - self.exit.shares
+
+    def closed_by(self, fill: _Fill, symbol: str, decisions: Mapping[str, str]) -> Trade:
+        pnl = self.sign * (self.exit.notional - self.entry.notional)
+        return Trade(
+            symbol=symbol,
+            side=Side.BUY if self.sign > 0 else Side.SELL,
+            quantity=self.entry.shares,
+            entry_price=self.entry.price,
+            exit_price=self.exit.price,
+            pnl_usd=pnl.quantize(MONEY_PLACES),
+            opened_at=self.opened_at,
+            closed_at=fill.at,
+            exit_reason=fill.reason,
+            entry_client_order_id=self.entry_client_order_id,
+            exit_client_order_id=fill.client_order_id,
+            decision_id=decisions.get(self.entry_client_order_id, ""),
+        )
+
+
+def round_trips(
+    orders: Sequence[Order],
+    opening: Iterable[Position],
+    *,
+    opened_at: datetime,
+    decisions: Mapping[str, str],
+) -> list[Trade]:
+    """The round trips that `orders` (legs nested, oldest first) closed, in the order of their end.
+
+    `opening` are the positions held before the first of them, counted as opened at `opened_at`;
+    `decisions` names the decision behind an entry's client order id.
+    """
+    trips: dict[str, _Trip] = {}
+    for position in opening:
+        trips[position.symbol] = trip = _Trip(_sign(position.quantity), opened_at, "")
+        trip.entry.add(abs(position.quantity), position.average_entry_price)
+    trades = []
+    for symbol, fill in _fills(orders):
+        remaining = fill.quantity
+        while remaining:
+            trip = trips.setdefault(symbol, _Trip(_sign(remaining), fill.at, fill.client_order_id))
+            if _sign(remaining) == trip.sign:
+                trip.entry.add(abs(remaining), fill.price)
+                break
+            closing = min(abs(remaining), trip.held)
+            trip.exit.add(closing, fill.price)
+            remaining += closing * trip.sign
+            if not trip.held:
+                trades.append(trips.pop(symbol).closed_by(fill, symbol, decisions))
+    return trades
+
+
+def carried_into(positions: Iterable[Position], orders: Sequence[Order]) -> tuple[Position, ...]:
+    """What was held before the first of `orders`, given what is held now.
+
+    The cost of what is gone already is not known: the price of its first fill stands in for it.
+    """
+    before = {position.symbol: position for position in positions}
+    for symbol, fill in _fills(orders):
+        if symbol not in before:
+            before[symbol] = Position(
+                symbol=symbol,
+                quantity=Decimal(0),
+                average_entry_price=fill.price,
+                current_price=fill.price,
+            )
+        held = before[symbol]
+        before[symbol] = replace(held, quantity=held.quantity - fill.quantity)
+    return tuple(position for position in before.values() if position.quantity)
+
+
+def _fills(orders: Sequence[Order]) -> list[tuple[str, _Fill]]:
+    """Symbol and fill of every order that executed anything, by time, then as the orders come."""
+    found = [
+        (order.symbol, _fill(order, nested))
+        for order, nested in _family(orders)
+        if order.filled_quantity
+    ]
+    return sorted(found, key=lambda pair: pair[1].at)
+
+
+def _family(orders: Iterable[Order]) -> Iterator[tuple[Order, bool]]:
+    for order in orders:
+        yield order, False
+        for leg in order.legs:
+            yield leg, True
+
+
+def _fill(order: Order, nested: bool) -> _Fill:
+    sold = order.side is Side.SELL
+    return _Fill(
+        at=order.filled_at or order.submitted_at,
+        quantity=-order.filled_quantity if sold else order.filled_quantity,
+        price=order.average_fill_price or Decimal(0),
+        client_order_id=order.client_order_id,
+        reason=_reason(order, nested),
+    )
+
+
+def _reason(order: Order, nested: bool) -> ExitReason:
+    """Why a position ended, if this order ended it."""
+    if is_flatten(order.client_order_id):
+        return ExitReason.FLATTEN
+    leg = leg_of(order.client_order_id)
+    if leg is Leg.EXIT:
+        return ExitReason.DECISION
+    if nested or leg is Leg.STOP:
+        return ExitReason.STOP if order.order_type is OrderType.STOP else ExitReason.TARGET
+    return ExitReason.EXTERNAL
+
+
+def _sign(quantity: Decimal) -> int:
+    return 1 if quantity > 0 else -1
