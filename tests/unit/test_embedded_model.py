@@ -4,10 +4,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import httpx2
 import pytest
 
-from embedded.model.app import create_app
 from embedded.model.conversation import BadRequest, read
 from embedded.model.rules import next_turn
 
@@ -307,47 +305,3 @@ def test_answers_from_before_the_last_snapshot_do_not_count() -> None:
 def test_a_body_that_is_no_conversation_is_refused(body: object) -> None:
     with pytest.raises(BadRequest):
         read(body)
-
-
-@pytest.mark.anyio
-async def test_the_endpoint_speaks_openais_json_and_repeats_itself_to_the_byte() -> None:
-    sight = json.dumps(snapshot(signal("SPY", 0.9)))
-    body = {
-        "model": "deepseek-flash",
-        "messages": [{"role": "user", "content": f"<snapshot>{sight}</snapshot>"}],
-        "tools": [{"type": "function", "function": {"name": "get_quotes"}}],
-    }
-    async with client() as http:
-        first = await http.post("/v1/chat/completions", json=body)
-        second = await http.post("/v1/chat/completions", json=body)
-    assert first.content == second.content
-    answer = first.json()
-    assert answer["choices"][0]["finish_reason"] == "tool_calls"
-    (call,) = answer["choices"][0]["message"]["tool_calls"]
-    assert call["function"] == {"name": "get_quotes", "arguments": '{"symbols": ["SPY"]}'}
-    assert answer["usage"]["prompt_tokens"] == round(len(first.request.content) * 0.3)
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("body", "why"), [(b"{", "Expecting"), (b'{"stream": true}', "streaming"), (b"[]", "messages")]
-)
-async def test_a_bad_request_is_answered_with_400_and_a_reason(body: bytes, why: str) -> None:
-    async with client() as http:
-        answer = await http.post("/v1/chat/completions", content=body)
-    assert answer.status_code == 400
-    assert why in answer.json()["error"]["message"]
-
-
-@pytest.mark.anyio
-async def test_every_banner_says_that_it_is_not_a_language_model() -> None:
-    async with client() as http:
-        health, models = await http.get("/health"), await http.get("/v1/models")
-    assert health.json()["status"] == "ok"
-    assert "not a language model" in health.json()["model"]
-    assert "not a language model" in models.json()["data"][0]["owned_by"]
-
-
-def client() -> httpx2.AsyncClient:
-    transport = httpx2.ASGITransport(app=create_app())
-    return httpx2.AsyncClient(transport=transport, base_url="http://model")
