@@ -11,6 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from tools.core.session import Session
+from tools.core.trading import BrokerClock
 from tools.schedule.market_hours import MarketHours, at_new_york, new_york
 from tools.simulation.tape import DAY, MINUTE, Candle, Tape, Tick, merged
 
@@ -37,6 +38,18 @@ class Market:
         """The session that is open at `at`: [open, close)."""
         session = self.hours.current_or_next(at)
         return session if session.open_at <= at else None
+
+    def clock(self, at: datetime) -> BrokerClock:
+        """Whether the market is open, and when it next opens and closes."""
+        session = self.hours.current_or_next(at)
+        is_open = session.open_at <= at
+        following = self.hours.current_or_next(session.close_at) if is_open else session
+        return BrokerClock(
+            at=at,
+            market_open=is_open,
+            next_open=following.open_at,
+            next_close=session.close_at,
+        )
 
     def minute(self, symbol: str, start: int, at: datetime) -> Candle | None:
         """The candle of the minute that starts at second `start`, once it has ended."""

@@ -20,6 +20,11 @@ class Refused(Exception):
         self.status, self.code, self.message = status, code, message
         self.details = details or {}
 
+    @property
+    def body(self) -> dict[str, object]:
+        """The error as the API answers it."""
+        return {"code": self.code, "message": self.message, **self.details}
+
 
 def malformed(message: str) -> Refused:
     """The request is incomplete or contradicts itself."""

@@ -45,7 +45,7 @@ class SimBroker:
 
     def clock(self) -> BrokerClock:
         """The venue's own time and whether the market is open."""
-        return broker_clock(self._venue.market.hours, self._now())
+        return self._venue.market.clock(self._now())
 
     def account(self) -> Account:
         """The account's money."""
@@ -174,16 +174,6 @@ class TapeData:
             )
             for symbol in symbols
         }
-
-
-def broker_clock(hours: MarketHours, at: datetime) -> BrokerClock:
-    """Whether the market is open at `at`, and when it next opens and closes."""
-    session = hours.current_or_next(at)
-    is_open = session.open_at <= at
-    following = hours.current_or_next(session.close_at) if is_open else session
-    return BrokerClock(
-        at=at, market_open=is_open, next_open=following.open_at, next_close=session.close_at
-    )
 
 
 @contextlib.contextmanager

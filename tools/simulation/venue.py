@@ -92,6 +92,11 @@ class Venue:
         """The last trade in dollars. Raises Refused when there has been none."""
         return self._price(symbol, self._now())
 
+    def previous_close(self, symbol: str) -> Decimal:
+        """Yesterday's close in dollars; the last trade when there was no yesterday."""
+        cents = self.market.previous_close(symbol, self._now())
+        return self.price(symbol) if cents is None else dollars(cents)
+
     def new_id(self, *key: object) -> str:
         """A UUID that depends on the seed and `key` alone."""
         return str(uuid.uuid5(_NAMESPACE, "/".join(map(str, (self._seed, *key)))))

@@ -1,0 +1,160 @@
+"""The exchange's command line."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import NoReturn
+
+from tools.core.market import Market, market_of
+from tools.simulation.recorded import recorded_dates
+
+ROOT = Path(__file__).resolve().parents[2]
+WATCHLIST = "AAPL,AMD,AMZN,GOOGL,META,MSFT,NVDA,QQQ,SPY,TSLA"
+ABOUT = """The embedded exchange: Alpaca's trading and market data API over a tape, on 127.0.0.1.
+It is a simulation, not a broker: no order leaves this machine and no money is real."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asked for; `speed` is infinite for `max`."""
+
+    port: int
+    data: Path | None
+    synthetic: tuple[str, ...] | None
+    symbols: tuple[str, ...] | None
+    session: date | None
+    until: date | None
+    at: time
+    speed: float
+    cash: Decimal
+    seed: int
+    page: Path | None
+    table: Path
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line and ends with status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def read_options(arguments: Sequence[str]) -> Options:
+    """Parse and check; a mistake ends the program with one line and status 2."""
+    parser = _parser()
+    options = Options(**vars(parser.parse_args(arguments)))
+    if options.data:
+        if not options.data.is_dir():
+            parser.error(f"argument --data: {options.data} is not a directory")
+        days = recorded_dates(options.data)
+        if options.session and options.session not in days:
+            known = ", ".join(map(str, days[:10])) or "none"
+            parser.error(f"argument --session: {options.session} is not recorded (there: {known})")
+    if options.symbols and not options.data:
+        parser.error("argument --symbols: narrows --data only")
+    if options.until and (not options.session or options.until < options.session):
+        parser.error("argument --until: needs an earlier --session")
+    return options
+
+
+def _parser() -> OneLineParser:
+    it = OneLineParser(prog="python -m embedded.exchange", description=ABOUT)
+    add = it.add_argument
+    add("--port", type=int, default=8006, metavar="N", help="port on 127.0.0.1 (default 8006)")
+    tape = it.add_mutually_exclusive_group()
+    tape.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="a recorded market: DIR/YYYY-MM-DD/SYMBOL.bars.csv and, if recorded, .quotes.csv; "
+        "earlier days are history",
+    )
+    tape.add_argument(
+        "--synthetic",
+        type=_symbols,
+        metavar="A,B",
+        help=f"a market made from the seed, in these symbols (default: {WATCHLIST})",
+    )
+    add("--symbols", type=_symbols, metavar="A,B", help="only these symbols of --data")
+    add(
+        "--session",
+        type=_date,
+        metavar="DATE",
+        help="simulated time, from this New York date on; without it the system's clock rules",
+    )
+    add("--until", type=_date, metavar="DATE", help="last day read of --data (default --session)")
+    add(
+        "--at",
+        type=_time,
+        default=time(9, 0),
+        metavar="HH:MM",
+        help="New York time at which simulated time begins (default 09:00)",
+    )
+    add(
+        "--speed",
+        type=_speed,
+        default=float("inf"),
+        metavar="N|max",
+        help="most simulated seconds in a second (default max); time moves only while every "
+        "actor that joined /time sleeps",
+    )
+    add(
+        "--cash",
+        type=_cash,
+        default=Decimal(100_000),
+        metavar="USD",
+        help="what the account begins with (default 100000)",
+    )
+    add("--seed", type=int, default=1, metavar="N", help="makes synthetic days and all ids")
+    add("--page", type=Path, metavar="FILE", help="where other processes read simulated time")
+    add(
+        "--table",
+        type=Path,
+        default=ROOT / "data" / "session_table.csv",
+        metavar="FILE",
+        help="the session table (default data/session_table.csv)",
+    )
+    return it
+
+
+def _checked[Value](parse: Callable[[str], Value], text: str, expected: str) -> Value:
+    try:
+        return parse(text)
+    except (ValueError, InvalidOperation):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}") from None
+
+
+def _date(text: str) -> date:
+    return _checked(date.fromisoformat, text, "a date like 2013-10-07")
+
+
+def _time(text: str) -> time:
+    return _checked(time.fromisoformat, text, "a time like 09:30")
+
+
+def _speed(text: str) -> float:
+    speed = float("inf") if text == "max" else _checked(float, text, "a number or max")
+    if not speed > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return speed
+
+
+def _cash(text: str) -> Decimal:
+    cash = _checked(Decimal, text, "an amount like 100000")
+    if not cash.is_finite() or cash <= 0 or cash != round(cash, 2):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount like 100000")
+    return cash
+
+
+def _symbols(text: str) -> tuple[str, ...]:
+    symbols = tuple(part.strip() for part in text.split(",") if part.strip())
+    for symbol in symbols:
+        if market_of(symbol) is not Market.US_EQUITY:
+            raise argparse.ArgumentTypeError(f"{symbol!r} is not a US equity symbol")
+    if not symbols:
+        raise argparse.ArgumentTypeError("no symbol given")
+    return symbols
