@@ -10,7 +10,10 @@ from tests.architecture.source import ROOMS, ROOT, Source, inside, program, sour
 
 # What each room sees of the program beside itself.
 SEES = {
-    "active_trader": ("agent", "console.cli", "tools.wiring", "tools.settings", "tools.core"),
+    "active_trader": (
+        *("agent", "console.cli", "tools.wiring", "tools.settings", "tools.core"),
+        "tools.journal",  # which it hands to the agent
+    ),
     "agent": ("tools.core", "tools.schedule", "tools.hosting", "tools.general_tools"),
     "agent_tools": ("tools",),
     "console": ("tools",),
