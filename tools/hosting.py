@@ -147,6 +147,12 @@ def sd_notify(*lines: str) -> None:
         channel.sendall("\n".join(lines).encode())
 
 
+def watchdog_seconds() -> float | None:
+    """How often at least systemd wants to hear WATCHDOG=1; None when it does not."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    return int(microseconds) / 1e6 if microseconds.isdigit() else None
+
+
 class Incidents(logging.Handler):
     """Keeps the last warnings of a server, so that the trader can name them in its own log."""
 

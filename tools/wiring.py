@@ -3,19 +3,25 @@
 Live trading passes its third switch here; the first two are in `tools.settings`.
 """
 
+import asyncio
+import logging
+import sys
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tools.core.errors import ConfigError
 from tools.core.seams import Broker
 from tools.schedule.clocks import SimulatedClock, SystemClock
 from tools.schedule.market_hours import MarketHours
-from tools.settings import Mode, Settings
+from tools.settings import ROOT, Mode, Settings
 
 if TYPE_CHECKING:
     from tools.alpaca_data_feed import AlpacaMarketData
 
+logger = logging.getLogger(__name__)
+
+TABLE_AHEAD = timedelta(days=390)
 # Alpaca publishes a minute's bar a moment after its end; the embedded exchange at its end.
 ALPACA_SETTLING = timedelta(seconds=5)
 
@@ -28,6 +34,24 @@ def make_clock(settings: Settings) -> SystemClock | SimulatedClock:
 def make_hours(settings: Settings) -> MarketHours:
     """The sessions under the configured timetable. Raises ConfigError without a session table."""
     return MarketHours.load(settings.session_table, settings.timetable)
+
+
+async def renewed_hours(settings: Settings) -> MarketHours:
+    """The sessions, from a table that is made again in time before it ends.
+
+    Simulated time keeps the table it was given. A table that cannot be made is no error yet: the
+    old one still says which days it knows.
+    """
+    hours = make_hours(settings)
+    if settings.simulated or hours.last_day > datetime.now(UTC).date() + TABLE_AHEAD:
+        return hours
+    own_table = settings.home / "data" / "session_table.csv"
+    maker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tools.schedule.session_table", str(own_table)), cwd=ROOT
+    )
+    if await maker.wait() != 0:
+        logger.warning("the session table could not be renewed; it ends on %s", hours.last_day)
+    return make_hours(settings)
 
 
 def make_broker(settings: Settings) -> Broker:

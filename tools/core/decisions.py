@@ -32,12 +32,13 @@ class Decision:
     """What the mind wants for one symbol in one cycle, in its own words.
 
     `decision_id` is `D-<session>-<cycle>-<number>`: nothing in it depends on wall time or chance.
+    `confidence` is 0…1 for an entry; exits and holds state none.
     """
 
     decision_id: str
     symbol: str
     action: Action
-    confidence: float
+    confidence: float | None
     reason: str
     quantity: Decimal | None = None
     stop_price: Decimal | None = None

@@ -1,0 +1,188 @@
+"""One model's tool loop: messages, tool calls, answers, until the model concludes.
+
+Calls may be retried below this level, a cycle never is. Whatever a model gets wrong (an unknown
+tool, broken JSON, wrong arguments, the same call over and over) is answered in words that let it
+repair itself; nothing it does can raise.
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.base_agent.tickets import BadTicket, TicketBook
+from tools.core.errors import (
+    ActiveTraderError,
+    ConfigError,
+    ModelUnavailable,
+    OutcomeUnknown,
+    Unavailable,
+)
+from tools.core.seams import LanguageModel, ModelTurn, ToolBox, ToolCall
+
+SAME_CALL_LIMIT = 3
+_HOLD = re.compile(r"^\W*HOLD\s+([A-Z][A-Z.]{0,6})\s*[:\-–—]\s*(\S.*)$", re.MULTILINE)
+
+type Message = Mapping[str, Any]
+
+
+class BadCall(ActiveTraderError):
+    """A tool call that cannot be carried out; the message tells the model how to repair it."""
+
+
+@dataclass(slots=True)
+class Thought:
+    """One cycle's reasoning, as far as it got.
+
+    `finished` only when the model concluded by itself; `error` says why it did not.
+    """
+
+    messages: list[Message]
+    text: str = ""
+    finished: bool = False
+    error: str | None = None
+    model_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    model_seconds: float = 0.0
+    faults: list[Exception] = field(default_factory=list)
+    """Calls that failed on the way: the model's own, and tools'."""
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class BaseAgent:
+    """A mind made of one language model."""
+
+    def __init__(
+        self, model: LanguageModel, *, max_steps: int, call_deadline_seconds: float
+    ) -> None:
+        """`max_steps` model calls a cycle at most; the last is made without tools, to conclude."""
+        self._model = model
+        self._max_steps, self._call_deadline_seconds = max_steps, call_deadline_seconds
+
+    async def think(
+        self,
+        system: str,
+        user: str,
+        *,
+        tools: ToolBox,
+        tickets: TicketBook,
+        deadline_seconds: float,
+    ) -> Thought:
+        """Reason within `deadline_seconds` of real time; wishes end up in `tickets`."""
+        thought = Thought(
+            [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        )
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                await self._converse(thought, tools, tickets)
+        except TimeoutError:
+            thought.error = "the reasoning did not end before its deadline"
+            thought.faults.append(TimeoutError(thought.error))
+        except ModelUnavailable as error:
+            thought.error = str(error)
+            thought.faults.append(error)
+        for symbol, reason in _HOLD.findall(thought.text):
+            tickets.hold(symbol, reason.strip())
+        return thought
+
+    async def _converse(self, thought: Thought, tools: ToolBox, tickets: TicketBook) -> None:
+        for steps_left in reversed(range(self._max_steps)):
+            specs = tools.specs() if steps_left else ()
+            turn = await self._complete(thought, specs)
+            if not turn.tool_calls:
+                thought.text, thought.finished = turn.text, True
+                return
+            for call in turn.tool_calls:
+                answer = await _answer(call, specs, tools, tickets, thought)
+                thought.messages.append(
+                    {"role": "tool", "tool_call_id": call.call_id, "content": answer}
+                )
+        thought.error = f"no conclusion within {self._max_steps} steps"
+
+    async def _complete(self, thought: Thought, specs: Sequence[Mapping[str, Any]]) -> ModelTurn:
+        started = time.perf_counter()
+        try:
+            turn = await self._model.complete(
+                thought.messages, specs, deadline_seconds=self._call_deadline_seconds
+            )
+        finally:
+            thought.model_calls += 1
+            thought.model_seconds += time.perf_counter() - started
+        thought.prompt_tokens += turn.prompt_tokens
+        thought.completion_tokens += turn.completion_tokens
+        thought.messages.append(turn.message)
+        return turn
+
+
+AGENT_TYPES: Mapping[str, type[BaseAgent]] = {"BaseAgent": BaseAgent}
+
+
+def agent_type(name: str) -> type[BaseAgent]:
+    """The class that the configuration names. Raises ConfigError, naming those known."""
+    if name not in AGENT_TYPES:
+        known = ", ".join(sorted(AGENT_TYPES))
+        raise ConfigError(f"agent_type {name!r} is not known; known are: {known}")
+    return AGENT_TYPES[name]
+
+
+async def _answer(
+    call: ToolCall,
+    specs: Sequence[Mapping[str, Any]],
+    tools: ToolBox,
+    tickets: TicketBook,
+    thought: Thought,
+) -> str:
+    """What the model is told about one of its calls."""
+    try:
+        arguments = _arguments(call, specs)
+        _count(call.name, arguments, thought)
+        match call.name:
+            case "place_order":
+                return await tickets.enter(arguments)
+            case "close_position":
+                return await tickets.leave(arguments)
+        result = await tools.call(call.name, arguments)
+    except (BadCall, BadTicket) as error:
+        return f"error: {error}"
+    except Unavailable as error:
+        thought.faults.append(error)
+        return f"error: {error}. Nothing was changed"
+    except OutcomeUnknown as error:
+        thought.faults.append(error)
+        return f"error: {error}. It may have been carried out: ask before you repeat it"
+    return f"error: {result.text}" if result.is_error else result.text
+
+
+def _arguments(call: ToolCall, specs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The call's arguments, if the tool exists and knows them by name. Raises BadCall."""
+    offered = {spec["function"]["name"]: spec["function"]["parameters"] for spec in specs}
+    if call.name not in offered:
+        raise BadCall(f"there is no tool {call.name!r}; there are {', '.join(offered)}")
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except ValueError as error:
+        raise BadCall(f"the arguments are not JSON ({error})") from None
+    if not isinstance(arguments, dict):
+        raise BadCall("the arguments must be one JSON object")
+    known = offered[call.name]["properties"]
+    if unknown := [name for name in arguments if name not in known]:
+        raise BadCall(f"{call.name} takes {', '.join(known) or 'no arguments'}, not {unknown[0]!r}")
+    if missing := [n for n in offered[call.name].get("required", ()) if n not in arguments]:
+        raise BadCall(f"{call.name} needs {', '.join(missing)}")
+    return arguments
+
+
+def _count(name: str, arguments: Mapping[str, Any], thought: Thought) -> None:
+    """Refuse a call that was made too often with the same arguments. Raises BadCall."""
+    same = name, json.dumps(arguments, sort_keys=True)
+    thought.asked[same] += 1
+    if thought.asked[same] > SAME_CALL_LIMIT:
+        raise BadCall(
+            f"you called {name} with these arguments {SAME_CALL_LIMIT} times already; "
+            "use the answers you have and conclude"
+        )

@@ -1,0 +1,102 @@
+"""The trader as a process: the trading day beside `/health`, until SIGTERM or SIGINT."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from agent.base_agent.base_agent import agent_type
+from agent.base_agent.mcp_tools import McpTools, tool_server
+from agent.cycle import Cycle
+from agent.diary import Diary, History
+from agent.health import Health, health_app
+from agent.options import AgentOptions
+from agent.server_routes import HttpRoutes
+from agent.trading_day import TradingDay
+from tools.core.seams import Clock, LanguageModel
+from tools.hosting import bind, http_server, log_to, sd_notify, watchdog_seconds
+from tools.schedule.market_hours import MarketHours
+
+logger = logging.getLogger(__name__)
+
+
+def open_logs(folder: Path, level: str) -> None:
+    """Everything to the console and the `stdout` file, warnings also to the `stderr` file."""
+    log_to(
+        (folder / "active_trader_stdout.log", logging.NOTSET),
+        (folder / "active_trader_stderr.log", logging.WARNING),
+        level=level,
+    )
+
+
+type Door = tuple[int, SecretStr]
+"""A tool server of ours on this machine: its port and its token."""
+
+
+async def live(
+    options: AgentOptions,
+    *,
+    clock: Clock,
+    load_hours: Callable[[], Awaitable[MarketHours]],
+    model: LanguageModel,
+    data: Door,
+    trade: Door,
+    history: History,
+    health_port: int,
+) -> None:
+    """Build the mind and live through the days, until a signal; `clock` has been entered.
+
+    Raises PortTaken, ConfigError, ClockLost, TimeoutInSimulation.
+    """
+    agent = agent_type(options.agent_type)(
+        model,
+        max_steps=options.max_steps,
+        call_deadline_seconds=options.call_deadline_seconds,
+    )
+    # Entered here, outside the actor: their background tasks must not sleep in its name.
+    servers = tool_server("data", *data), tool_server("trade", *trade)
+    async with McpTools(servers) as tools, HttpRoutes(*servers) as routes:
+        cycle = Cycle(
+            clock=clock,
+            tools=tools,
+            agent=agent,
+            watchlist=options.watchlist,
+            deadline_seconds=options.cycle_deadline_seconds,
+            simulated_time=options.simulated_time,
+        )
+        day = TradingDay(
+            options=options,
+            clock=clock,
+            load_hours=load_hours,
+            tools=tools,
+            routes=routes,
+            cycle=cycle,
+            diary=Diary(options, history),
+            health=Health(),
+        )
+        await serve(day, health_port)
+
+
+async def serve(day: TradingDay, port: int) -> None:
+    """Run `day` with its health on `port`, until a signal or until the day ends in an error."""
+    listener = await bind(port)
+    server = http_server(health_app(day.health))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    working = asyncio.create_task(day.run())
+    feeding = asyncio.create_task(_feed_watchdog(day))
+    sd_notify("READY=1")
+    await asyncio.wait((serving, working), return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    feeding.cancel()
+    working.cancel()
+    await serving
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+
+
+async def _feed_watchdog(day: TradingDay) -> None:
+    if interval := watchdog_seconds():
+        await day.heartbeat.feed(interval / 2)

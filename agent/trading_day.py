@@ -1,0 +1,297 @@
+"""The market-hours controller: sleep → prepare → trade → flatten → closed, day after day.
+
+The clock alone says which part of the day it is, so that a trader started at any moment does what
+that moment asks for: at 11:02 it trades, at 15:57 it flattens, in the evening it sleeps.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NoReturn, Protocol
+
+from agent.base_agent.tickets import Outcome
+from agent.cycle import Cycle, CycleReport
+from agent.diary import Diary
+from agent.health import Health, Heartbeat
+from agent.narrator import Narrator
+from agent.options import AgentOptions
+from agent.pace import first_start
+from agent.perception import Book, read_book
+from agent.prompt_file import Prompt, read_prompt
+from agent.server_routes import ServerRoutes
+from tools.core.errors import ConfigError, Unavailable
+from tools.core.reports import DailySummary, FlattenReport
+from tools.core.seams import Clock, ToolBox
+from tools.core.session import Phase, Session
+from tools.hosting import sd_notify
+from tools.schedule.market_hours import CalendarEnded, MarketHours
+
+logger = logging.getLogger(__name__)
+
+ACTOR, RANK = "trader", 50
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+CYCLE_SLACK = timedelta(minutes=4)
+RECONNECT_SECONDS, REPEAT_WAITING_SECONDS = 0.5, 30.0
+
+
+class ToolServers(ToolBox, Protocol):
+    """A ToolBox that may have to wait for its servers."""
+
+    async def connect(self) -> int:
+        """The number of tools. Raises Unavailable, with the cure."""
+        ...
+
+
+class TradingDay:
+    """One trader's days. `run` it; everything else follows from the clock."""
+
+    def __init__(
+        self,
+        *,
+        options: AgentOptions,
+        clock: Clock,
+        load_hours: Callable[[], Awaitable[MarketHours]],
+        tools: ToolServers,
+        routes: ServerRoutes,
+        cycle: Cycle,
+        diary: Diary,
+        health: Health,
+    ) -> None:
+        """`load_hours` reads the session table afresh, once a night."""
+        self._options, self._clock, self._load_hours = options, clock, load_hours
+        self._tools, self._routes, self._cycle = tools, routes, cycle
+        self._diary, self.health = diary, health
+        self.heartbeat = Heartbeat(clock)
+        self._narrator = Narrator(options)
+        self._prompt = read_prompt(options.prompt_file, options.prompt_values)
+        self._number = health.cycle_count = diary.last_cycle()
+        self._refused: Sequence[Outcome] = ()
+        self._held: tuple[str, ...] = ()
+        self._hours: MarketHours
+
+    async def run(self) -> NoReturn:
+        """Live through the days, until cancelled."""
+        self._narrator.starting()
+        try:
+            async with self._clock.busy(ACTOR, RANK):
+                session = await self._next_session(self._clock.now())
+                await self._connect(patience_ends=session.flatten_at)
+                while True:
+                    await self._live(session)
+                    session = await self._next_session(session.close_at)
+        except asyncio.CancelledError:
+            self._narrator.stopped()
+            raise
+
+    async def _live(self, session: Session) -> None:
+        """What is left of `session`."""
+        await self._sleep(session)
+        if self._clock.now() < session.flatten_at:
+            await self._prepare(session)
+            await self._trade(session)
+        if self._clock.now() < session.close_at:
+            await self._close_out(session)
+
+    async def _trade(self, session: Session) -> None:
+        start = first_start(session, self._clock.now())
+        while start:
+            await self._pause_until(start)
+            start = (await self._run_cycle(session)).next_at
+        await self._pause_until(session.flatten_at)
+
+    async def _close_out(self, session: Session) -> None:
+        self._enter(Phase.FLATTEN, session, "market close", session.close_at)
+        held = await self._book()
+        self._narrator.closing(session, None if held is None else held.holdings)
+        report = await self._flatten(session)
+        await self._repeat_incidents()
+        await self._sum_up(session, report)
+        await self._pause_until(session.close_at)
+
+    async def _sleep(self, session: Session) -> None:
+        now = self._clock.now()
+        if now >= session.wake_at:
+            return
+        self._enter(Phase.SLEEP, session, "wake up", session.wake_at)
+        self._narrator.sleeping(now, session)
+        while (hour := _next_hour(now)) < session.wake_at:
+            await self._pause_until(hour)
+            now = self._clock.now()
+            self._narrator.still_sleeping(now, session.wake_at)
+        await self._pause_until(session.wake_at)
+
+    async def _prepare(self, session: Session) -> None:
+        self._enter(Phase.PREPARE, session, "market open", session.open_at)
+        await self._connect(patience_ends=self._clock.now())
+        self._prompt = self._read_prompt()
+        book = await self._book()
+        self._narrator.prepared(self._clock.now(), session, book, self._prompt.hash)
+
+    async def _run_cycle(self, session: Session) -> CycleReport:
+        self._number += 1
+        self._diary.begin_cycle(self._number)
+        now = self._clock.now()
+        self.health.cycle_count = self._number
+        self._enter(Phase.TRADE, session, "flatten", session.flatten_at)
+        self._narrator.cycle_started(self._number, now)
+        reasoning = timedelta(seconds=self._options.cycle_deadline_seconds)
+        self.heartbeat.promise(now + reasoning + CYCLE_SLACK)
+        report = await self._cycle.run(self._number, session, self._prompt, self._refused)
+        self._refused = [outcome for outcome in report.outcomes if outcome.denials]
+        self._held = report.book.symbols if report.book else self._held
+        self.health.last_error = report.error
+        await self._repeat_incidents()
+        self._diary.write_cycle(report)
+        if report.next_at:
+            self._enter(Phase.TRADE, session, "next cycle", report.next_at)
+        self._narrator.cycle_ended(report, self._clock.now())
+        return report
+
+    async def _flatten(self, session: Session) -> FlattenReport | None:
+        """Have the desk flatten until the broker says flat, or the market closes."""
+        report, complained_at = None, None
+        while (now := self._clock.now()) < session.close_at:
+            try:
+                await self._routes.start_flatten("end of day")
+                report = await self._flatten_report(session)
+                if report and report.flat:
+                    break
+            except Unavailable as error:
+                if complained_at is None or now >= complained_at + MINUTE:
+                    complained_at = now
+                    self._complain(error)
+                await self._pause_until(now + SECOND)
+        return report
+
+    async def _flatten_report(self, session: Session) -> FlattenReport | None:
+        """Ask each second how the flatten went; None when the market closed over it."""
+        while self._clock.now() < session.close_at:
+            await self._pause_until(self._clock.now() + SECOND)
+            if report := await self._routes.flatten_report(session.on):
+                return report
+        return None
+
+    def _complain(self, error: Unavailable) -> None:
+        self.health.last_error = str(error)
+        for symbol in self._held or ("ALL",):
+            logger.error("close %s error: %s", symbol, error)
+
+    async def _sum_up(self, session: Session, report: FlattenReport | None) -> None:
+        book = await self._book()
+        flat, remaining = _ending(report, book, self._held)
+        if flat:
+            self.health.last_error = None
+        self._enter(Phase.CLOSED, session, "market close", session.close_at)
+        self._narrator.closed(
+            flat=flat,
+            remaining=remaining,
+            summary=None if book is None else _summary(session, book),
+            next_open=self._next_open(session),
+        )
+
+    async def _connect(self, *, patience_ends: datetime) -> None:
+        """Wait for the servers, in real time: in a simulation, time stands still meanwhile."""
+        loop = asyncio.get_running_loop()
+        told_at = None
+        while True:
+            try:
+                tool_count = await self._tools.connect()
+                break
+            except Unavailable as error:
+                self.health.last_error = str(error)
+                if told_at is None or loop.time() >= told_at + REPEAT_WAITING_SECONDS:
+                    told_at = loop.time()
+                    self._narrator.waiting(str(error))
+            if self._clock.now() >= patience_ends:
+                return
+            self.heartbeat.promise(self._clock.now())
+            await asyncio.sleep(RECONNECT_SECONDS)
+        self.health.last_error = None
+        if not self.health.model_loaded:
+            self.health.model_loaded = True
+            self._narrator.ready(tool_count)
+
+    async def _next_session(self, after: datetime) -> Session:
+        """The session after `after`, or the one it falls in. Waits while the table knows none."""
+        while True:
+            try:
+                self._hours = await self._load_hours()
+                return self._hours.current_or_next(max(after, self._clock.now()))
+            except CalendarEnded as error:
+                self.health.last_error = str(error)
+                self._narrator.calendar_ended(str(error))
+                await self._pause_until(self._clock.now() + HOUR)
+
+    def _next_open(self, session: Session) -> datetime | None:
+        try:
+            return self._hours.current_or_next(session.close_at).open_at
+        except CalendarEnded:
+            return None
+
+    def _read_prompt(self) -> Prompt:
+        """The prompt file as it is now; a bad edit leaves the last good version in force."""
+        try:
+            return read_prompt(self._options.prompt_file, self._options.prompt_values)
+        except ConfigError as error:
+            logger.error("the prompt stays as it was: %s", error)
+            return self._prompt
+
+    async def _book(self) -> Book | None:
+        """The account's state, None when the trade server does not tell."""
+        try:
+            book = await read_book(self._tools)
+        except Unavailable as error:
+            logger.warning("%s", error)
+            return None
+        self._held = book.symbols
+        return book
+
+    async def _repeat_incidents(self) -> None:
+        for incident in await self._routes.new_incidents():
+            logger.log(incident.level, "%s: %s", incident.server, incident.text)
+
+    async def _pause_until(self, when: datetime) -> None:
+        self.heartbeat.promise(when)
+        await self._clock.sleep_until(when)
+
+    def _enter(self, phase: Phase, session: Session, what: str, at: datetime) -> None:
+        """Say everywhere where the day is and what comes next."""
+        self.health.agent_status = phase
+        sd_notify(f"STATUS={phase}: {what} at {at:%Y-%m-%d %H:%M:%S} UTC")
+        self._diary.write_status(
+            phase=phase,
+            cycle=self._number,
+            session=session,
+            prompt_hash=self._prompt.hash,
+            next_event=(what, at),
+        )
+
+
+def _summary(session: Session, book: Book) -> DailySummary:
+    gains = [Decimal(str(trip["pnl"])) for trip in book.round_trips]
+    return DailySummary(
+        session_on=session.on,
+        trades=len(gains),
+        winning_trades=sum(gain > 0 for gain in gains),
+        pnl_usd=sum(gains, Decimal(0)),
+        cash_usd=book.cash_usd,
+        equity_usd=book.equity_usd,
+        remaining_symbols=book.symbols,
+    )
+
+
+def _ending(
+    report: FlattenReport | None, book: Book | None, last_held: tuple[str, ...]
+) -> tuple[bool, tuple[str, ...]]:
+    """Whether the broker says flat, and what is left: its word first, else what was held last."""
+    if report:
+        return report.flat, report.remaining_symbols
+    if book:
+        return not book.positions and not book.open_orders, book.symbols
+    return False, last_held
+
+
+def _next_hour(now: datetime) -> datetime:
+    return now.replace(minute=0, second=0, microsecond=0) + HOUR
