@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +105,17 @@ class BarHistory:
             begin = int(np.searchsorted(tape.start, _minute(first)))
             kept = tape.frames[timeframe] = (end, _aggregate(tape, begin, end, length))
         return kept[1]
+
+    def bars(
+        self, symbol: str, timeframe: Timeframe, now: datetime, *, limit: int
+    ) -> tuple[Bar, ...]:
+        """The last `limit` bars of the frame, oldest first."""
+        latest = self.frame(symbol, timeframe, now).tail(limit)
+        starts = cast(pd.DatetimeIndex, latest.index).to_pydatetime()
+        return tuple(
+            Bar(symbol=symbol, start=at, open=o, high=h, low=lo, close=c, volume=int(v))
+            for at, (o, h, lo, c, v) in zip(starts, latest.to_numpy().tolist(), strict=True)
+        )
 
     def volume(self, symbol: str, now: datetime) -> Volume:
         """How busy one refreshed symbol has been in the last five minutes of this session."""

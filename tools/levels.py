@@ -1,7 +1,7 @@
 """Prices that have mattered: where a move may stall, for stops and targets.
 
 Every level rests on closed bars, and none moves when later bars arrive: a swing counts only once
-three lower highs, or higher lows, stand on both sides of it.
+three bars on either side of it have closed without going beyond.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ type Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """The extremes of some bars, and the last of their closes."""
+    """The extremes of some bars in dollars, and their last close."""
 
     high: float
     low: float
@@ -31,65 +31,75 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Levels:
-    """Support below and resistance above `price`, nearest first; and the ranges among them.
+class Ranges:
+    """This session's range so far, that of its first 15 minutes, and the session's before it.
 
-    `opening` is the range of the session's first 15 minutes, once they are over. None: no bars.
+    None where there are no bars, and for `opening` until the 15 minutes are over.
     """
 
-    price: float | None
-    support: tuple[float, ...]
-    resistance: tuple[float, ...]
     session: Range | None
     opening: Range | None
     prior: Range | None
 
+    @property
+    def price(self) -> float | None:
+        """The latest close."""
+        latest = self.session or self.prior
+        return latest.close if latest else None
 
-def find_levels(
-    minutes: pd.DataFrame,
-    fives: pd.DataFrame,
-    *,
-    opened_at: datetime,
-    now: datetime,
-    vwap: float | None,
-) -> Levels:
-    """Levels at `now` from the bar frames of one and five minutes (`tools.bar_history`).
+    @property
+    def change_fraction(self) -> float | None:
+        """The price's change since the prior close."""
+        if self.session is None or self.prior is None:
+            return None
+        return self.session.close / self.prior.close - 1
 
-    `minutes` holds the session that opened at `opened_at` and the one before it.
-    """
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """Support below and resistance above the price, nearest first."""
+
+    support: tuple[float, ...]
+    resistance: tuple[float, ...]
+
+
+def find_ranges(minutes: pd.DataFrame, *, opened_at: datetime, now: datetime) -> Ranges:
+    """The ranges in a frame of the session that opened at `opened_at` and the one before it."""
     today, before = minutes[minutes.index >= opened_at], minutes[minutes.index < opened_at]
-    session, prior = _range(today), _range(before)
     range_end = opened_at + OPENING_RANGE
-    opening = _range(today[today.index < range_end]) if now >= range_end else None
-    latest = session or prior
-    price = latest.close if latest else None
-    found = [vwap] if vwap else []
-    found += [edge for span in (session, opening) if span for edge in (span.high, span.low)]
-    found += [prior.high, prior.low, prior.close] if prior else []
-    found += _swings(fives)
+    opening = today[today.index < range_end]
+    return Ranges(
+        session=_range(today),
+        opening=_range(opening) if now >= range_end else None,
+        prior=_range(before),
+    )
+
+
+def find_levels(ranges: Ranges, fives: pd.DataFrame, vwap: float | None) -> Levels:
+    """VWAP, the edges of the ranges, the prior close, and the swings of the 5-minute bars."""
+    if (price := ranges.price) is None:
+        return Levels(support=(), resistance=())
+    spans = [span for span in (ranges.session, ranges.opening, ranges.prior) if span]
+    known = [edge for span in spans for edge in (span.high, span.low)]
+    known += [ranges.prior.close] if ranges.prior else []
+    known += [vwap] if vwap else []
+    known += _swings(fives)
     return Levels(
-        price=price,
-        support=_nearest(price, (level for level in found if price and level < price)),
-        resistance=_nearest(price, (level for level in found if price and level > price)),
-        session=session,
-        opening=opening,
-        prior=prior,
+        support=_nearest(price, (level for level in known if level < price)),
+        resistance=_nearest(price, (level for level in known if level > price)),
     )
 
 
 def _range(bars: pd.DataFrame) -> Range | None:
     if bars.empty:
         return None
-    return Range(
-        high=float(bars["high"].max()),
-        low=float(bars["low"].min()),
-        close=float(bars["close"].to_numpy()[-1]),
-    )
+    high, low, close = (bars[name].to_numpy() for name in ("high", "low", "close"))
+    return Range(high=float(high.max()), low=float(low.min()), close=float(close[-1]))
 
 
 def _swings(bars: pd.DataFrame) -> list[float]:
-    """The highs that top, and the lows that undercut, three bars before and three after."""
-    highs, lows = bars["high"].to_numpy(dtype=np.float64), bars["low"].to_numpy(dtype=np.float64)
+    """The highs and lows that no bar goes beyond, three bars before and three after."""
+    highs, lows = (bars[name].to_numpy(dtype=np.float64) for name in ("high", "low"))
     return [*_peaks(highs), *(-_peaks(-lows))]
 
 
@@ -98,18 +108,15 @@ def _peaks(values: Values) -> Values:
     if len(values) < width:
         return np.empty(0)
     windows = np.lib.stride_tricks.sliding_window_view(values, width)
-    middle: Values = windows[:, SWING_BARS]
-    others: Values = np.delete(windows, SWING_BARS, axis=1)
-    peaks: Values = middle[middle > others.max(axis=1)]
+    middle = windows[:, SWING_BARS]
+    peaks: Values = middle[middle == windows.max(axis=1)]
     return peaks
 
 
-def _nearest(price: float | None, levels: Iterable[float]) -> tuple[float, ...]:
+def _nearest(price: float, levels: Iterable[float]) -> tuple[float, ...]:
     """The nearest few, apart from each other."""
-    if price is None:
-        return ()
     kept: list[float] = []
     for level in sorted(levels, key=lambda level: abs(level - price)):
         if all(abs(level - other) >= APART_FRACTION * price for other in kept):
-            kept.append(level)
+            kept.append(float(level))
     return tuple(kept[:MOST])

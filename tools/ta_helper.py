@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from tools.bar_history import BarHistory, Volume
+from tools.bar_history import COLUMNS, BarHistory, Volume
 from tools.core.decisions import Signal
 from tools.core.market import Timeframe
 from tools.technical_indicators import read
@@ -64,6 +64,10 @@ class TimeframeView:
     values: Mapping[str, float]
     parts: tuple[Part, ...]
 
+    def value(self, name: str) -> float | None:
+        """One reading, None until ready."""
+        return _known(self.values[name])
+
     @property
     def score(self) -> float:
         """The weighted mean of the ready parts, -1…+1."""
@@ -93,22 +97,17 @@ class SymbolView:
 
 
 class Analyst:
-    """Looks at symbols at an instant, and remembers each view until its next bar has closed."""
+    """Looks at symbols at an instant, and remembers each frame's view until its next bar."""
 
     def __init__(self, history: BarHistory) -> None:
         self._history = history
         self._views: dict[tuple[str, Timeframe], tuple[pd.DataFrame, TimeframeView]] = {}
 
-    def look(self, symbols: Sequence[str], now: datetime) -> list[SymbolView]:
-        """A view of each symbol from the bars closed by `now`. Raises MarketDataUnavailable."""
-        self._history.refresh(symbols, now)
-        return [self._look(symbol, now) for symbol in symbols]
-
-    def _look(self, symbol: str, now: datetime) -> SymbolView:
+    def look(self, symbol: str, now: datetime) -> SymbolView:
+        """A view from the bars closed by `now`; the history has been refreshed for `symbol`."""
         frames = tuple(self._timeframe(symbol, timeframe, now) for timeframe in TIMEFRAME_WEIGHTS)
-        volume = self._history.volume(symbol, now)
         oldest = max(self._history.session.open_at, now - STALE_AFTER)
-        return assess(symbol, frames, volume, oldest=oldest)
+        return assess(symbol, frames, self._history.volume(symbol, now), oldest=oldest)
 
     def _timeframe(self, symbol: str, timeframe: Timeframe, now: datetime) -> TimeframeView:
         bars = self._history.frame(symbol, timeframe, now)
@@ -116,6 +115,12 @@ class Analyst:
         if kept is None or kept[0] is not bars:
             kept = self._views[symbol, timeframe] = (bars, analyse(timeframe, bars))
         return kept[1]
+
+
+def warm_up() -> None:
+    """Pay in advance for the first analysis: numba loads its machine code, or compiles it."""
+    hour = pd.date_range("2000-01-03", periods=60, freq="min", tz="UTC")
+    analyse(Timeframe.MINUTE_1, pd.DataFrame(1.0, hour, COLUMNS))
 
 
 def analyse(timeframe: Timeframe, bars: pd.DataFrame) -> TimeframeView:
@@ -208,7 +213,8 @@ def _words(view: TimeframeView) -> str:
         for label, name in (("ADX", "adx.adx"), ("RSI", "rsi"))
         if math.isfinite(values[name])
     ]
-    return f"{view.timeframe} {view.score:+.2f}: {', '.join(known) or f'{view.bars} bars'}"
+    score = round(view.score, 2) + 0.0  # never "-0.00"
+    return f"{view.timeframe} {score:+.2f}: {', '.join(known) or f'{view.bars} bars'}"
 
 
 def _volume_words(volume: Volume) -> str:

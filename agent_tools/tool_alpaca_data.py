@@ -1,0 +1,244 @@
+"""The data counter, :8004: ten tools that read the market and change nothing.
+
+`python -m agent_tools.tool_alpaca_data` serves them over MCP. The analysis rests on closed bars and
+lives in `tools.ta_helper`, `tools.levels` and `tools.technical_indicators`; here it is only worded.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, Protocol
+
+from pydantic import AfterValidator, Field
+
+from agent_tools._data_answers import (
+    Analysis,
+    Asset,
+    Bars,
+    Indicators,
+    MarketClock,
+    Movers,
+    QuoteLine,
+    Quotes,
+    SignalLine,
+    Signals,
+    Snapshot,
+    Snapshots,
+    SymbolLevels,
+)
+from agent_tools._mcp_server import Role, ToolServer, serve
+from tools.bar_history import BarHistory
+from tools.core.errors import ConfigError
+from tools.core.market import Bar, Market, Mover, Timeframe, market_of
+from tools.core.seams import Broker, MarketData
+from tools.hosting import Incidents, PortTaken, log_to
+from tools.levels import Ranges, find_levels, find_ranges
+from tools.schedule.clocks import ClockLost
+from tools.schedule.market_hours import MarketHours
+from tools.settings import Settings, load
+from tools.ta_helper import Analyst, warm_up
+from tools.technical_indicators import indicators, read
+from tools.wiring import make_broker, make_clock, make_hours, make_market_data
+
+MOST_SYMBOLS, MOST_BARS, MOST_MOVERS = 20, 60, 20
+CALENDAR_SESSIONS = 5
+
+
+def _equity(symbol: str) -> str:
+    if (market := market_of(symbol)) is not Market.US_EQUITY:
+        raise ValueError(f"{symbol[:20]!r} is a symbol of market {market}, not of US equities")
+    return symbol
+
+
+def _offered(names: list[str]) -> list[str]:
+    known = indicators()
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"no indicator {unknown[0][:20]!r}; there are {', '.join(known)}")
+    return names
+
+
+Symbol = Annotated[str, AfterValidator(_equity)]
+Symbols = Annotated[list[Symbol], Field(min_length=1, max_length=MOST_SYMBOLS)]
+Names = Annotated[list[str], AfterValidator(_offered)]
+Intraday = Literal["1Min", "5Min", "15Min"]
+
+
+class WholeMarket(MarketData, Protocol):
+    """The market data, and the day's largest moves among all that trades."""
+
+    def movers(self, top: int) -> tuple[Mover, ...]:
+        """The day's `top` gainers, then its `top` losers. Raises MarketDataUnavailable."""
+        ...
+
+
+class DataTools:
+    """The ten tools. They are called from several threads; one at a time reads the bars."""
+
+    def __init__(
+        self,
+        market: WholeMarket,
+        broker: Broker,
+        hours: MarketHours,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._market, self._broker, self._hours, self._now = market, broker, hours, now
+        self._history = BarHistory(market, hours)
+        self._analyst = Analyst(self._history)
+        self._reading = threading.Lock()
+
+    def all(self) -> Sequence[Callable[..., object]]:
+        """What the server offers, in the order that the model is shown."""
+        return (
+            self.get_market_clock,
+            self.get_asset,
+            self.get_quotes,
+            self.get_bars,
+            self.get_snapshots,
+            self.get_indicators,
+            self.get_multi_timeframe_analysis,
+            self.get_trading_signals,
+            self.get_levels,
+            self.get_movers,
+        )
+
+    def get_market_clock(self) -> MarketClock:
+        """Time, the current or next session, and those after it."""
+        now = self._now()
+        sessions = [self._hours.current_or_next(now)]
+        while len(sessions) <= CALENDAR_SESSIONS:
+            sessions.append(self._hours.current_or_next(sessions[-1].close_at))
+        return MarketClock.of(now, sessions[0], sessions[1:])
+
+    def get_asset(self, symbol: Annotated[str, Field(max_length=12)]) -> Asset:
+        """Whether a symbol exists and trades."""
+        equity = market_of(symbol) is Market.US_EQUITY
+        return Asset.of(symbol, self._broker.instrument(symbol) if equity else None)
+
+    def get_quotes(self, symbols: Symbols) -> Quotes:
+        """Latest bid and ask."""
+        quotes, now = self._market.quotes(symbols), self._now()
+        return Quotes(quotes=[QuoteLine.of(quotes[s], now) for s in symbols if s in quotes])
+
+    def get_bars(
+        self,
+        symbol: Symbol,
+        timeframe: Literal["1Min", "5Min", "15Min", "1Day"] = "5Min",
+        limit: Annotated[int, Field(ge=1, le=MOST_BARS)] = 20,
+    ) -> Bars:
+        """Latest closed bars, oldest first."""
+        if timeframe == "1Day":
+            bars = self._days(symbol, limit)
+        else:
+            with self._known([symbol]) as now:
+                bars = self._history.bars(symbol, Timeframe(timeframe), now, limit=limit)
+        return Bars(symbol=symbol, timeframe=timeframe, bars=bars)
+
+    def get_snapshots(self, symbols: Symbols) -> Snapshots:
+        """Price, quote, range, VWAP and change of the day."""
+        quotes = self._market.quotes(symbols)
+        with self._known(symbols) as now:
+            lines = [
+                Snapshot.of(self._analyst.look(s, now), self._ranges(s, now), quotes.get(s))
+                for s in symbols
+            ]
+        return Snapshots(snapshots=lines)
+
+    def get_indicators(
+        self, symbol: Symbol, timeframe: Intraday = "5Min", names: Names | None = None
+    ) -> Indicators:
+        """Indicator values at the last closed bar; all without names."""
+        with self._known([symbol]) as now:
+            frame = self._history.frame(symbol, Timeframe(timeframe), now)
+            last = self._history.bars(symbol, Timeframe(timeframe), now, limit=1)
+        return Indicators(
+            symbol=symbol,
+            timeframe=timeframe,
+            at=last[0].start if last else None,
+            indicators=read(frame, names or indicators()),
+        )
+
+    def get_multi_timeframe_analysis(self, symbol: Symbol) -> Analysis:
+        """A signal taken apart: 1, 5 and 15 minutes."""
+        with self._known([symbol]) as now:
+            return Analysis.of(self._analyst.look(symbol, now))
+
+    def get_trading_signals(self, symbols: Symbols) -> Signals:
+        """Strength -1..1, confidence and coverage 0..1, ATR in dollars, and the evidence."""
+        with self._known(symbols) as now:
+            views = [self._analyst.look(symbol, now) for symbol in symbols]
+        return Signals(signals=[SignalLine.of(view) for view in views])
+
+    def get_levels(self, symbol: Symbol) -> SymbolLevels:
+        """Support and resistance, nearest first."""
+        with self._known([symbol]) as now:
+            vwap = self._analyst.look(symbol, now).vwap
+            ranges = self._ranges(symbol, now)
+            fives = self._history.frame(symbol, Timeframe.MINUTE_5, now)
+        return SymbolLevels.of(symbol, ranges, find_levels(ranges, fives, vwap), vwap)
+
+    def get_movers(self, top: Annotated[int, Field(ge=1, le=MOST_MOVERS)] = 5) -> Movers:
+        """The day's largest gains and losses."""
+        return Movers(movers=self._market.movers(top))
+
+    @contextlib.contextmanager
+    def _known(self, symbols: Sequence[str]) -> Iterator[datetime]:
+        """The instant, with every bar of `symbols` up to it known; one caller at a time."""
+        with self._reading:
+            now = self._now()
+            self._history.refresh(symbols, now)
+            yield now
+
+    def _ranges(self, symbol: str, now: datetime) -> Ranges:
+        minutes = self._history.frame(symbol, Timeframe.MINUTE_1, now)
+        return find_ranges(minutes, opened_at=self._history.session.open_at, now=now)
+
+    def _days(self, symbol: str, limit: int) -> Sequence[Bar]:
+        """Whole days; a limit of sessions reaches back less than twice as many days, and a week."""
+        now = self._now()
+        start = now - timedelta(days=2 * limit + 7)
+        return self._market.bars([symbol], Timeframe.DAY_1, start=start, end=now)[symbol][-limit:]
+
+
+def main() -> int:
+    """0 after SIGTERM, 78 for a setting to be mended, 1 without its port or its clock."""
+    try:
+        settings = load()
+        settings.require_tokens("MCP_DATA_TOKEN")
+        asyncio.run(_serve(settings))
+    except ConfigError as error:
+        sys.stderr.write(f"configuration error: {error}\n")
+        return 78
+    except (PortTaken, ClockLost) as error:
+        sys.stderr.write(f"alpaca-data: {error}\n")
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    incidents = Incidents()
+    log_to((settings.home / "logs" / "alpaca_data_mcp.log", logging.INFO), level=settings.log_level)
+    logging.getLogger().addHandler(incidents)
+    async with make_clock(settings) as clock:
+        tools = DataTools(
+            make_market_data(settings, clock.now),
+            make_broker(settings),
+            make_hours(settings),
+            clock.now,
+        )
+        warm_up()
+        server = ToolServer(
+            "alpaca-data",
+            reads=tools.all(),
+            caller=Role.DATA,
+            tokens={Role.DATA: settings.data_token},
+            incidents=incidents,
+        )
+        await serve(server.app(), settings.data_port)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
