@@ -129,7 +129,12 @@ class Examiner:
         )
 
     async def _exchange(self, path: str, **query: str) -> Any:
-        answer = await self._client.get(self._settings.trading_url + path, params=query)
+        keys = {
+            "APCA-API-KEY-ID": self._settings.alpaca_key.get_secret_value(),
+            "APCA-API-SECRET-KEY": self._settings.alpaca_secret.get_secret_value(),
+        }
+        url = self._settings.trading_url + path
+        answer = await self._client.get(url, params=query, headers=keys)
         return answer.raise_for_status().json()
 
 

@@ -34,7 +34,7 @@ class Request:
 class Plan:
     """One simulation from `first` to `last`, both inclusive; `sessions` are those among these days.
 
-    The market is recorded on `tape`, or made up for the `synthetic` symbols. `config` is the run's
+    The market has `symbols`, recorded on `tape` or made up. `config` is the run's
     `configs/default_config.json`; `live_home` is what the run must not touch, `out` where it was
     asked to live.
     """
@@ -44,7 +44,7 @@ class Plan:
     sessions: tuple[Session, ...]
     session_table: Path
     tape: Path | None
-    synthetic: tuple[str, ...]
+    symbols: tuple[str, ...]
     config: dict[str, Any]
     prompt_file: Path
     cash: Decimal
@@ -67,16 +67,19 @@ def make_plan(request: Request) -> Plan:
         there = _recorded_symbols(request.data, sessions)
     else:
         there = _names(request.synthetic, "--synthetic") or settings.config.watchlist
-    watchlist = _watchlist(request.symbols, there)
+    symbols = _names(request.symbols, "--symbols") or there
+    if strangers := [name for name in symbols if name not in there]:
+        raise UsageError(f"--symbols: no {', '.join(strangers)} there, only {', '.join(there)}")
     cash = _cash(request.cash, settings)
     return Plan(
         first=first,
         last=last,
         sessions=sessions,
         session_table=settings.session_table,
-        tape=request.data.resolve() if request.data else None,
-        synthetic=() if request.data else there,
-        config=_config(settings, watchlist, cash, restricted=request.symbols is not None),
+        # A closed day needs no tape, and the exchange takes none for it.
+        tape=request.data.resolve() if request.data and sessions else None,
+        symbols=symbols,
+        config=_config(settings, symbols, cash, restricted=request.symbols is not None),
         prompt_file=settings.prompt_file,
         cash=cash,
         seed=request.seed,
@@ -134,13 +137,6 @@ def _recorded_symbols(folder: Path, sessions: tuple[Session, ...]) -> tuple[str,
     return tuple(sorted(set().union(*(tapes[day] for day in wanted))))
 
 
-def _watchlist(text: str | None, there: tuple[str, ...]) -> tuple[str, ...]:
-    wanted = _names(text, "--symbols")
-    if strangers := [name for name in wanted if name not in there]:
-        raise UsageError(f"--symbols: no {', '.join(strangers)} there, only {', '.join(there)}")
-    return wanted or there
-
-
 def _names(text: str | None, option: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
     for name in names:
@@ -158,8 +154,8 @@ def _cash(text: str | None, settings: Settings) -> Decimal:
         cash = Decimal(text)
     except InvalidOperation:
         cash = Decimal("NaN")
-    if not cash.is_finite() or cash <= 0:
-        raise UsageError(f"--cash {text}: must be a positive number of dollars")
+    if not cash.is_finite() or cash <= 0 or cash != round(cash, 2):
+        raise UsageError(f"--cash {text}: must be a positive amount in dollars and cents")
     return cash
 
 
@@ -174,12 +170,12 @@ def _speed(text: str) -> str:
 
 
 def _config(
-    settings: Settings, watchlist: tuple[str, ...], cash: Decimal, *, restricted: bool
+    settings: Settings, symbols: tuple[str, ...], cash: Decimal, *, restricted: bool
 ) -> dict[str, Any]:
     """The configuration as it is, with the run's symbols and cash."""
     config = settings.config.model_dump(mode="json", exclude_unset=True)
-    config["watchlist"] = list(watchlist)
+    config["watchlist"] = list(symbols)
     if restricted:
-        config["allowed_symbols"] = list(watchlist)
+        config["allowed_symbols"] = list(symbols)
     config["agent_config"] = config.get("agent_config", {}) | {"initial_cash": str(cash)}
     return config

@@ -116,15 +116,15 @@ class _Launcher:
 
     async def _start_world(self) -> None:
         plan = self._plan
-        market = (
-            ("--data", str(plan.tape)) if plan.tape else ("--synthetic", ",".join(plan.synthetic))
-        )
+        first = plan.sessions[0].on if plan.sessions else plan.first
+        symbols = ",".join(plan.symbols)
+        recorded = ("--data", str(plan.tape), "--symbols", symbols)
         await self._start(
             "exchange",
             "embedded.exchange",
             *("--port", str(self._ports.exchange)),
-            *market,
-            *("--session", str(plan.first), "--until", str(plan.last)),
+            *(recorded if plan.tape else ("--synthetic", symbols)),
+            *("--session", str(first), "--until", str(plan.last)),
             *("--at", "09:00" if plan.sessions else "00:00"),
             *("--speed", plan.speed, "--cash", str(plan.cash), "--seed", str(plan.seed)),
             *("--page", str(self._settings.home / "data" / "time")),

@@ -105,7 +105,7 @@ def _mark(plan: Plan) -> str:
         "first": str(plan.first),
         "last": str(plan.last),
         "tape": plan.tape and str(plan.tape),
-        "synthetic": plan.synthetic,
+        "symbols": plan.symbols,
         "cash": str(plan.cash),
         "seed": plan.seed,
         "speed": plan.speed,

@@ -22,7 +22,12 @@ SEES = {
     "prompts": (),
 }
 
-_ANALYSIS = ("tools.technical_indicators", "tools.ta_helper", "tools.bar_history")
+_ANALYSIS = (
+    "tools.technical_indicators",
+    "tools.ta_helper",
+    "tools.bar_history",
+    "tools.levels",
+)
 
 # The library, highest first: a module imports from layers below and from its own group.
 LAYERS: list[list[tuple[str, ...]]] = [

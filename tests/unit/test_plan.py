@@ -49,7 +49,7 @@ def test_a_recorded_day_is_watched_by_the_symbols_on_its_tape(tapes: Path) -> No
     assert plan.config["watchlist"] == ["IBM", "SPY"]
     assert "allowed_symbols" not in plan.config
     assert plan.config["agent_config"]["initial_cash"] == "50000"
-    assert (plan.tape, plan.synthetic) == (tapes, ())
+    assert (plan.tape, plan.symbols) == (tapes, ("IBM", "SPY"))
 
 
 @pytest.mark.usefixtures("live")
@@ -64,7 +64,7 @@ def test_without_data_the_market_is_synthetic_for_the_configured_watchlist() -> 
     plan = make_plan(Request(date="2013-10-05"))
 
     assert plan.tape is None
-    assert plan.synthetic[:2] == ("SPY", "QQQ")
+    assert plan.symbols[:2] == ("SPY", "QQQ")
     assert plan.sessions == ()
     assert plan.cash == Decimal(100_000)
 
@@ -119,6 +119,7 @@ def test_a_day_that_was_not_recorded_is_refused_with_the_days_there(tapes: Path)
 def test_a_closed_day_needs_no_tape(tapes: Path) -> None:
     plan = make_plan(Request(date="2013-10-05", data=tapes))
 
+    assert plan.tape is None
     assert plan.config["watchlist"] == ["IBM", "SPY"]
 
 
