@@ -43,6 +43,9 @@ from tools.core.trading import (
 PAGE = 500
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 JUST_BEFORE = timedelta(microseconds=1)
+LEGS_LAG = timedelta(minutes=1)
+"""Legs are submitted with their entry, give or take this."""
+
 NOT_FOUND = 40410000
 DUPLICATE = "client_order_id must be unique"
 
@@ -75,12 +78,25 @@ class AlpacaBroker:
         return self._ask(_positions, self._client.get_all_positions)
 
     def open_orders(self) -> tuple[Order, ...]:
-        """All orders that may still act, legs nested; oldest first."""
-        return self._orders(QueryOrderStatus.OPEN, BEGINNING)
+        """All orders that may still act; the legs of a filled entry stand by themselves.
+
+        Alpaca does not call a held leg open, and with `nested` is silent about the legs of a filled
+        entry altogether. So what it calls open is listed flat, and where a bracket or OTO is among
+        it, everything since is listed nested, which tells all.
+        """
+        listed = self._orders(QueryOrderStatus.OPEN, BEGINNING, nested=False)
+        began = [one.submitted_at for one in listed if one.order_class is not OrderClass.SIMPLE]
+        if not began:
+            return listed
+        entries = self.orders_since(min(began) - LEGS_LAG)
+        told = {one.order_id for entry in entries for one in (entry, *entry.legs)}
+        standing = [one for entry in entries for one in _standing(entry)]
+        standing += [one for one in listed if one.order_id not in told]
+        return tuple(sorted(standing, key=lambda order: order.submitted_at))
 
     def orders_since(self, since: datetime) -> tuple[Order, ...]:
         """All orders submitted at or after `since` in any state, legs nested; oldest first."""
-        return self._orders(QueryOrderStatus.ALL, since)
+        return self._orders(QueryOrderStatus.ALL, since, nested=True)
 
     def order_by_client_id(self, client_order_id: str) -> Order | None:
         """The order with that id, legs nested; None is "not found now", never "was never sent"."""
@@ -118,7 +134,9 @@ class AlpacaBroker:
             return None
         return self._find(_instrument, self._client.get_asset, symbol)
 
-    def _orders(self, status: QueryOrderStatus, since: datetime) -> tuple[Order, ...]:
+    def _orders(
+        self, status: QueryOrderStatus, since: datetime, *, nested: bool
+    ) -> tuple[Order, ...]:
         """Page by submission time. `after` is exclusive: each page begins just before the last end.
 
         Legs are counted as orders: whether the page limit does so too is not documented.
@@ -130,7 +148,7 @@ class AlpacaBroker:
                 limit=PAGE,
                 after=since - JUST_BEFORE,
                 direction=Sort.ASC,
-                nested=True,
+                nested=nested,
             )
             page = self._ask(_order_list, self._client.get_orders, query)
             known = len(found)
@@ -182,6 +200,11 @@ class AlpacaBroker:
             raise OrderRejected(str(refused), code=refused.status) from refused
         except AnswerLost as lost:
             raise OutcomeUnknown(str(lost)) from lost
+
+
+def _standing(entry: Order) -> tuple[Order, ...]:
+    """What may still act of an entry and its legs: the entry with them, or they without it."""
+    return (entry,) if entry.open else tuple(leg for leg in entry.legs if leg.open)
 
 
 def _request(intent: OrderIntent) -> OrderRequest:

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS, READ_SECONDS = 3.05, 10.0
 LONGEST_QUOTE = 300
+SHORTEST_SECRET = 8  # Alpaca's have 26 and more; a shorter word would blot out plain text
 
 # What parsing an answer of another shape than expected raises.
 _MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
@@ -52,7 +53,8 @@ class Calls:
         for scheme in ("https://", "http://"):
             client._session.mount(scheme, _TimeoutAdapter(pool_maxsize=16))
         client._retry_codes = []
-        self._secrets = [word for word in (client._api_key, client._secret_key) if word]
+        keys = client._api_key, client._secret_key
+        self._secrets = [key for key in keys if key and len(key) >= SHORTEST_SECRET]
 
     def __call__[T](
         self, parse: Callable[[Any], T], request: Callable[..., Any], *arguments: Any

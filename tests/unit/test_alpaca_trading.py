@@ -21,7 +21,7 @@ START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 
 def a_broker(server: StubServer) -> AlpacaBroker:
-    return AlpacaBroker(key="the-key", secret=SECRET, url=server.url)
+    return AlpacaBroker(key="the-public-key", secret=SECRET, url=server.url)
 
 
 def said(value: object, status: int = 200) -> Reply:
@@ -269,7 +269,7 @@ def test_nobody_there_is_a_refused_connection_and_nothing_was_sent(
 
 
 def test_no_error_tells_a_secret() -> None:
-    echo = said({"code": 1, "message": f"bad key the-key with {SECRET}"}, 403)
+    echo = said({"code": 1, "message": f"bad key the-public-key with {SECRET}"}, 403)
     with StubServer(echo) as server, pytest.raises(OrderRejected) as raised:
         a_broker(server).submit(an_intent())
     told = "".join(traceback.format_exception(raised.value))
