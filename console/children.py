@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import httpx2
+
 from tools.core.errors import ActiveTraderError
 
 GRACE_SECONDS = 8.0
+STARTUP_SECONDS = 60.0
+POLL_SECONDS = 0.05
 LAST_LINES = 20
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -35,6 +39,22 @@ class Child:
     name: str
     process: asyncio.subprocess.Process
     output: Path
+
+    async def ready(self, client: httpx2.AsyncClient, port: int) -> None:
+        """Return when `/health` on `port` answers 200. Raises ChildFailed when it never will."""
+        answer = "nothing listens"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STARTUP_SECONDS):
+                while self.process.returncode is None:
+                    with contextlib.suppress(httpx2.TransportError):
+                        health = await client.get(f"http://127.0.0.1:{port}/health")
+                        if health.is_success:
+                            return
+                        answer = health.text
+                    await asyncio.sleep(POLL_SECONDS)
+                raise self.failure()
+        patience = f"within {STARTUP_SECONDS:.0f} s"
+        raise ChildFailed(f"{self.name} was not ready {patience}: {answer}", code=1)
 
     def failure(self) -> ChildFailed:
         """Why this child is no longer there, with its last lines.
@@ -59,7 +79,7 @@ class Children:
         self._ended: asyncio.Queue[Child] = asyncio.Queue()
         self._watchers: set[asyncio.Task[None]] = set()
 
-    async def start(self, name: str, *arguments: str, to_terminal: bool = False) -> None:
+    async def start(self, name: str, *arguments: str, to_terminal: bool = False) -> Child:
         """Start `python ARGUMENTS`; its output goes to `NAME.out`, or stdout to ours."""
         output = self._folder / f"{name}.out"
         with output.open("wb") as file:
@@ -76,8 +96,8 @@ class Children:
             )
         child = Child(name, process, output)
         self._children.append(child)
-        watcher = asyncio.create_task(self._watch(child))
-        self._watchers.add(watcher)
+        self._watchers.add(asyncio.create_task(self._watch(child)))
+        return child
 
     async def first_failure(self) -> NoReturn:
         """Wait until a child ends by itself. Raises ChildFailed then."""

@@ -6,7 +6,6 @@ while it asks how the day ended.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -28,9 +27,7 @@ from tools.schedule.market_hours import at_new_york
 from tools.settings import ROOT, Settings, load
 
 AFTER_CLOSE = timedelta(minutes=2)
-STARTUP_SECONDS = 60.0
 STANDSTILL_SECONDS = 60.0
-POLL_SECONDS = 0.05
 REAPING_SECONDS = 1.0
 INTERRUPTED = 130
 
@@ -84,7 +81,7 @@ class _Launcher:
 
     async def live_through(self) -> list[Outcome]:
         """Start everything, sleep from day to day, end everything while time stands still."""
-        await self._start_world()
+        await self._start_exchange()
         try:
             async with (
                 SimulatedClock(self._settings.clock_url) as clock,
@@ -114,15 +111,14 @@ class _Launcher:
             if state["running"] and state["still_for"] > STANDSTILL_SECONDS:
                 raise TimeStoodStill(f"simulated time stood still: {json.dumps(state)}")
 
-    async def _start_world(self) -> None:
+    async def _start_exchange(self) -> None:
         plan = self._plan
         first = plan.sessions[0].on if plan.sessions else plan.first
         symbols = ",".join(plan.symbols)
         recorded = ("--data", str(plan.tape), "--symbols", symbols)
-        await self._start(
+        exchange = await self._children.start(
             "exchange",
-            "embedded.exchange",
-            *("--port", str(self._ports.exchange)),
+            *("-m", "embedded.exchange", "--port", str(self._ports.exchange)),
             *(recorded if plan.tape else ("--synthetic", symbols)),
             *("--session", str(first), "--until", str(plan.last)),
             *("--at", "09:00" if plan.sessions else "00:00"),
@@ -130,39 +126,20 @@ class _Launcher:
             *("--page", str(self._settings.home / "data" / "time")),
             *("--table", str(plan.session_table)),
         )
-        await self._start("model", "embedded.model", "--port", str(self._ports.model))
-        await self._ready("exchange", self._ports.exchange)
+        await exchange.ready(self._client, self._ports.exchange)
 
     async def _start_services(self) -> None:
-        ports = self._ports
-        await self._start("data", "agent_tools.tool_alpaca_data")
-        await self._start("trade", "agent_tools.tool_alpaca_trade")
-        await self._children.start(
-            "trader", str(ROOT / "active_trader.py"), to_terminal=not self._plan.as_json
-        )
-        await asyncio.gather(
-            self._ready("model", ports.model),
-            self._ready("data", ports.data),
-            self._ready("trade", ports.trade),
-            self._ready("trader", ports.trader),
-        )
-
-    async def _start(self, name: str, module: str, *arguments: str) -> None:
-        await self._children.start(name, "-m", module, *arguments)
-
-    async def _ready(self, name: str, port: int) -> None:
-        """Wait until the process says that it is healthy."""
-        answer = "nothing listens"
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STARTUP_SECONDS):
-                while True:
-                    with contextlib.suppress(httpx2.TransportError):
-                        health = await self._client.get(f"http://127.0.0.1:{port}/health")
-                        if health.is_success:
-                            return
-                        answer = health.text
-                    await asyncio.sleep(POLL_SECONDS)
-        raise ChildFailed(f"{name} was not ready within {STARTUP_SECONDS:.0f} s: {answer}", code=1)
+        """All at once: they import for longer than they wait for one another."""
+        ports, start = self._ports, self._children.start
+        trader = str(ROOT / "active_trader.py")
+        started = {
+            ports.model: await start("model", "-m", "embedded.model", "--port", str(ports.model)),
+            ports.data: await start("data", "-m", "agent_tools.tool_alpaca_data"),
+            ports.trade: await start("trade", "-m", "agent_tools.tool_alpaca_trade"),
+            ports.trader: await start("trader", trader, to_terminal=not self._plan.as_json),
+        }
+        waits = (child.ready(self._client, port) for port, child in started.items())
+        await asyncio.gather(*waits)
 
     async def _days(self, clock: SimulatedClock) -> list[Outcome]:
         plan, examiner = self._plan, Examiner(self._settings, self._client)
