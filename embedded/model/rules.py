@@ -43,14 +43,14 @@ def next_turn(conversation: Conversation) -> Turn:
 
 
 def _look(scene: Scene) -> Iterator[Call]:
-    """What to know before acting: quotes of all in question, the first candidate's surroundings."""
+    """What to know before acting: quotes of all in question, the candidates' surroundings."""
     if symbols := [*scene.held, *scene.leads]:
         yield Call("get_quotes", {"symbols": symbols})
-    if scene.leads:
-        yield Call("get_levels", {"symbol": scene.leads[0]})
-        yield Call("get_multi_timeframe_analysis", {"symbol": scene.leads[0]})
-        if scene.snapshot.get("round_trips_today"):
-            yield Call("get_orders", {})
+    for symbol in scene.leads:
+        yield Call("get_levels", {"symbol": symbol})
+        yield Call("get_multi_timeframe_analysis", {"symbol": symbol})
+    if scene.leads and scene.snapshot.get("round_trips_today"):
+        yield Call("get_orders", {})
 
 
 def _act(scene: Scene) -> Iterator[Call]:
@@ -90,6 +90,10 @@ def _second_thought(scene: Scene, symbol: str) -> str | None:
     again = any(trip["symbol"] == symbol for trip in trips)
     if again and strength < scene.policy.reentry_strength:
         return f"a round trip today, and {strength:+.2f} is not enough for another"
+    analysis = scene.answer("get_multi_timeframe_analysis", symbol=symbol) or {}
+    for view in analysis.get("timeframes", ()):
+        if number(view, "score") <= -scene.policy.exit_strength:
+            return f"{view['timeframe']} points down"
     verdict = _verdict(scene, symbol)
     if verdict is None or verdict.get("approved"):
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from embedded.model.conversation import Conversation, Json
 
-LEADS = 3
+LEADS = 3  # candidates that a cycle looks into
 COUNTED_COVERAGE = 0.5
 HIGHEST_CONFIDENCE = 0.95
 

@@ -197,6 +197,17 @@ def test_a_wide_spread_keeps_it_out() -> None:
     assert "the spread is 1.00%" in Desk(get_quotes=wide).ask(snapshot(signal("SPY", 0.9)))
 
 
+def test_one_timeframe_that_points_down_keeps_it_out() -> None:
+    def analyse(given: dict[str, Any]) -> object:
+        score = -0.3 if given["symbol"] == "A" else -0.2
+        return {"timeframes": [{"timeframe": "15Min", "score": score}]}
+
+    desk = Desk(get_multi_timeframe_analysis=analyse)
+    text = desk.ask(snapshot(signal("A", 0.9), signal("B", 0.8)))
+    assert "HOLD A: 15Min points down" in text
+    assert "Entered B" in text
+
+
 def test_the_target_is_the_nearest_resistance_that_is_worth_the_risk() -> None:
     levels: Tool = lambda _: {"resistance": [100.5, 101.3, 101.7]}  # noqa: E731
     desk = Desk(get_levels=levels)
