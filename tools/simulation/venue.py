@@ -27,6 +27,7 @@ from tools.simulation.refusals import (
 from tools.simulation.register import OrderRegister, stops_first
 from tools.simulation.tape import MINUTE, Tick, dollars
 
+ONE_MINUTE = timedelta(minutes=1)
 GTC_LIFE = timedelta(days=90)
 _NAMESPACE = uuid.UUID("6d3f2b1e-8f0a-4c52-9a55-5a1f3f0e8c11")
 
@@ -210,8 +211,10 @@ class Venue:
             self._execute(order, price, at)
 
     def _fill_on_walk(self, orders: list[SimOrder], walk: Walk, at: datetime) -> None:
+        """Try them over what is left of a minute that ends `at`; none younger than that minute."""
         for order in orders:
-            hit = fill_on_walk(order.terms, walk) if order.open else None
+            old_enough = order.submitted_at <= at - ONE_MINUTE
+            hit = fill_on_walk(order.terms, walk) if order.open and old_enough else None
             if hit is not None:
                 self._execute(order, hit.price, at)
                 self._fill_on_walk(stops_first(order.legs), hit.rest, at)
