@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import select
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from console.children import ChildFailed, Children, free_ports
 from tests.conftest import ROOT
+from tests.services.watching import ends
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -91,7 +91,7 @@ def test_a_child_does_not_outlive_a_starter_that_was_killed(tmp_path: Path) -> N
         watch = os.pidfd_open(int(starter.stdout.readline()))
         starter.kill()
 
-    assert ended(watch)
+    assert ends(watch)
 
 
 def alive(pid: int) -> bool:
@@ -100,16 +100,6 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def ended(watch: int) -> bool:
-    """Whether the process behind the pidfd ends within two seconds."""
-    poll = select.poll()
-    poll.register(watch, select.POLLIN)
-    try:
-        return bool(poll.poll(2000))
-    finally:
-        os.close(watch)
 
 
 def test_free_ports_are_different() -> None:
