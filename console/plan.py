@@ -61,15 +61,7 @@ def make_plan(request: Request) -> Plan:
     settings = load(_keyless(live_home))
     first, last = _days(request.date, settings)
     sessions = _sessions(settings, first, last)
-    if request.data and request.synthetic:
-        raise UsageError("--data and --synthetic exclude each other")
-    if request.data:
-        there = _recorded_symbols(request.data, sessions)
-    else:
-        there = _names(request.synthetic, "--synthetic") or settings.config.watchlist
-    symbols = _names(request.symbols, "--symbols") or there
-    if strangers := [name for name in symbols if name not in there]:
-        raise UsageError(f"--symbols: no {', '.join(strangers)} there, only {', '.join(there)}")
+    symbols = _symbols(request, sessions, settings.config.watchlist)
     cash = _cash(request.cash, settings)
     return Plan(
         first=first,
@@ -121,6 +113,22 @@ def _sessions(settings: Settings, first: date, last: date) -> tuple[Session, ...
         return tuple(session for day in days if (session := hours.session_on(day)))
     except CalendarEnded as error:
         raise UsageError(f"--date: {error}") from None
+
+
+def _symbols(
+    request: Request, sessions: tuple[Session, ...], watchlist: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What the market has; of that, what `--symbols` names."""
+    if request.data and request.synthetic:
+        raise UsageError("--data and --synthetic exclude each other")
+    if request.data:
+        there = _recorded_symbols(request.data, sessions)
+    else:
+        there = _names(request.synthetic, "--synthetic") or watchlist
+    symbols = _names(request.symbols, "--symbols") or there
+    if strangers := [name for name in symbols if name not in there]:
+        raise UsageError(f"--symbols: no {', '.join(strangers)} there, only {', '.join(there)}")
+    return symbols
 
 
 def _recorded_symbols(folder: Path, sessions: tuple[Session, ...]) -> tuple[str, ...]:
