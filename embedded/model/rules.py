@@ -159,7 +159,7 @@ def _conclusion(scene: Scene) -> str:
     left = [symbol for symbol in scene.held if _agreed(scene, "close_position", symbol)]
     kept = [symbol for symbol in scene.held if symbol not in left]
     passed = [symbol for symbol in scene.others if symbol not in entered][:LEADS]
-    holds = [(symbol, f"strength {scene.strength(symbol):+.2f}") for symbol in kept]
+    holds = [(symbol, f"strength {scene.strength(symbol):+.2f}, not turned") for symbol in kept]
     holds += [(symbol, _why_not(scene, symbol)) for symbol in passed]
     lines = [f"HOLD {symbol}: {why}" for symbol, why in holds]
     parts = (("Entered", entered), ("left", left), ("kept", kept))

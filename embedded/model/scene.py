@@ -20,7 +20,7 @@ class Policy:
 
     entry_strength: float = 0.35
     """Buy from here on."""
-    entry_step: float = 0.03
+    entry_step: float = 0.04
     """Each entry of the day raises the bar for the next by this much."""
     reentry_strength: float = 0.6
     """The bar for a symbol that made a round trip today already."""

@@ -2,9 +2,13 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
+
+import pytest
 
 from tests.builders import a_time
-from tests.contract.worlds import World
+from tests.contract.worlds import World, over_http
+from tools.alpaca_data_feed import AlpacaMarketData
 from tools.core.market import Bar, Timeframe
 
 MINUTE = timedelta(minutes=1)
@@ -94,3 +98,13 @@ def test_history_reaches_over_the_weekend_and_grows_with_time(world: World) -> N
 def test_a_symbol_that_is_not_traded_has_no_bars(world: World) -> None:
     world.at("12:00")
     assert bars(world, Timeframe.MINUTE_1, "09:30", symbol="ZZZ") == ()
+
+
+def test_movers_are_told_over_http_alone(market_folder: Path) -> None:
+    with over_http(market_folder) as world:
+        world.at("10:11")
+        assert isinstance(world.data, AlpacaMarketData)
+        up, down = world.data.movers(1)
+    assert (up.symbol, up.price, down.symbol, down.price) == ("IBM", 50, "SPY", 98.5)
+    assert up.change_fraction == pytest.approx(1 / 49, abs=1e-4)
+    assert down.change_fraction == pytest.approx(-0.5 / 99, abs=1e-4)

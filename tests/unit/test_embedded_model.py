@@ -168,7 +168,7 @@ def test_a_line_of_the_prompt_moves_the_bar() -> None:
         (snapshot(signal("SPY", 0.9), entries_open=False), "entries are closed"),
         (snapshot(signal("SPY", 0.9), trading_state="REDUCING"), "entries are closed"),
         (snapshot(signal("SPY", 0.9), allowed_symbols=["IBM"]), "not among the allowed symbols"),
-        (snapshot(signal("SPY", 0.5), entries_today=6), "strength +0.50 is below 0.53"),
+        (snapshot(signal("SPY", 0.5), entries_today=6), "strength +0.50 is below 0.59"),
         (snapshot(signal("SPY", 0.9), max_positions=0), "no room for another position"),
         (
             snapshot(signal("SPY", 0.9)) | {"open_orders": [{"symbol": "SPY"}]},
@@ -256,7 +256,7 @@ def test_what_has_turned_is_closed_and_the_rest_is_kept_with_a_reason() -> None:
         signal("SPY", -0.3), signal("IBM", -0.2), positions=[holding("SPY"), holding("IBM")]
     )
     assert desk.ask(sight).splitlines() == [
-        "HOLD IBM: strength -0.20",
+        "HOLD IBM: strength -0.20, not turned",
         "Entered nothing, left SPY, kept IBM.",
     ]
     (closed,) = desk.made("close_position")
