@@ -16,6 +16,7 @@ import pandas as pd
 from tools.bar_history import COLUMNS, BarHistory, Volume
 from tools.core.decisions import Signal
 from tools.core.market import Timeframe
+from tools.schedule.market_hours import new_york
 from tools.technical_indicators import read
 
 MIN_COVERAGE = 0.5
@@ -197,7 +198,7 @@ def _missing(coverage: float, last_start: datetime | None, oldest: datetime) -> 
     if last_start is None:
         return "no bars"
     if last_start < oldest:
-        return f"no bar since {last_start:%H:%M} UTC"
+        return f"no bar since {new_york(last_start):%m-%d %H:%M} ET"
     if coverage < MIN_COVERAGE:
         return f"coverage {coverage:.2f} of {MIN_COVERAGE:.2f}"
     return ""
