@@ -91,11 +91,10 @@ class _Launcher:
                 outcomes = await self._days(clock)
                 await self._children.stop()
                 return outcomes
-        except (ClockLost, httpx2.HTTPError):
-            await asyncio.sleep(
-                REAPING_SECONDS
-            )  # a child's death explains it better, and is reported
-            raise
+        except (ClockLost, httpx2.HTTPError) as error:
+            # A child's death would explain it better, and is noticed within this time.
+            await asyncio.sleep(REAPING_SECONDS)
+            raise ChildFailed(f"a process did not answer: {error}", code=1) from error
 
     async def stillness(self) -> NoReturn:
         """Raises TimeStoodStill when an actor runs for a minute of real time, or nobody answers."""
