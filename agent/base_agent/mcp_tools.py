@@ -180,7 +180,7 @@ class _Counter:
 
     async def _ask(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
         try:
-            return _tool_result(await self._client.call_tool(name, dict(arguments)))
+            return _tool_result(name, await self._client.call_tool(name, dict(arguments)))
         except RuntimeError as error:  # how the SDK reports a result that breaks the tool's schema
             raise MCPError(INTERRUPTED, f"{name} answered out of shape") from error
 
@@ -242,12 +242,13 @@ def _compact(schema: Any, definitions: Mapping[str, Any]) -> Any:
     }
 
 
-def _tool_result(result: CallToolResult) -> ToolResult:
+def _tool_result(name: str, result: CallToolResult) -> ToolResult:
     if not result.is_error and result.structured_content is not None:
         text = json.dumps(result.structured_content, separators=(",", ":"))
         return ToolResult(text=text, data=result.structured_content)
     lines = [block.text for block in result.content if block.type == "text"]
-    return ToolResult(text="\n".join(lines), is_error=bool(result.is_error))
+    text = "\n".join(lines).removeprefix(f"Error executing tool {name}: ")
+    return ToolResult(text=text, is_error=bool(result.is_error))
 
 
 def _read_only(tool: Tool) -> bool:

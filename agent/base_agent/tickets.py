@@ -240,7 +240,7 @@ def _outcome(decision: Decision, answer: Mapping[str, Any]) -> Outcome:
             Denial(reason=DenialReason(one["reason"]), message=one["message"])
             for one in answer.get("denials", ())
         ),
-        client_order_id=answer.get("client_order_id"),
+        client_order_id=answer.get("client_order_id") or None,
         status=answer.get("status"),
         filled_quantity=_decimal(answer.get("filled_quantity") or 0),
         average_fill_price=None if price is None else _decimal(price),
