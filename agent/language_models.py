@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 LONGEST_QUOTE = 300
+SHORTEST_SECRET = 8  # a local server's "x" would blot out plain text
 RATE_LIMITED, REQUEST_TIMEOUT = 429, 408
 
 
@@ -122,7 +123,10 @@ class OpenAICompatibleModel:
         return answer.text
 
     def _refusal(self, error: openai.APIStatusError) -> ModelUnavailable:
-        said = error.message.replace(self._api_key, "***")[:LONGEST_QUOTE]
+        said = error.message
+        if len(self._api_key) >= SHORTEST_SECRET:
+            said = said.replace(self._api_key, "***")
+        said = said[:LONGEST_QUOTE]
         if error.status_code == RATE_LIMITED:
             return _Transient(f"rate limit: {said}", _retry_after(error.response))
         if error.status_code >= 500 or error.status_code == REQUEST_TIMEOUT:
