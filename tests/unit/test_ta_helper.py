@@ -199,6 +199,14 @@ def test_a_climb_is_seen_as_one() -> None:
     assert view.vwap == pytest.approx(101.5, abs=0.02)
 
 
+def test_on_a_first_day_a_view_counts_two_hours_in() -> None:
+    feed = Feed(SPY=climbing(390)[390:])
+    early, counted = look(feed, at(MONDAY, 11, 37)).signal, look(feed, at(MONDAY, 11, 38)).signal
+    assert (early.strength, early.coverage) == (0, pytest.approx(0.42))
+    assert counted.strength > 0
+    assert counted.coverage == pytest.approx(0.504)
+
+
 def test_an_unknown_symbol_is_looked_at_without_a_crash() -> None:
     view = look(Feed(), at(MONDAY, 12, 0))
     assert (view.price, view.atr, view.signal.coverage) == (None, None, 0)

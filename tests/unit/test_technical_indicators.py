@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools import technical_indicators
+from tools.settings import ROOT
 from tools.technical_indicators import indicators, read
 
 COLUMNS = ("open", "high", "low", "close", "volume")
@@ -170,9 +172,18 @@ def test_no_indicator_uses_ta_lib_even_where_it_is_installed() -> None:
     assert ta.Imports["talib"] is False
 
 
-def test_the_documented_bars_are_what_each_indicator_needs() -> None:
+def test_each_indicator_needs_the_bars_that_its_declaration_comes_to() -> None:
     missing = {r.name.partition(".")[0]: r.missing_bars for r in read(closes(), indicators())}
     assert missing == READY_AFTER
+
+
+def test_the_documented_bars_are_the_ones_needed() -> None:
+    text = (ROOT / "docs" / "indicators.md").read_text(encoding="utf-8")
+    documented: dict[str, int] = {}
+    for names, counts in re.findall(r"^\| (`\w+`.*?) \|.*\| ([\d, ]+) \|$", text, re.MULTILINE):
+        named = re.findall(r"`(\w+)`", names)
+        documented |= dict(zip(named, map(int, counts.split(", ")), strict=True))
+    assert documented == READY_AFTER
 
 
 @pytest.mark.parametrize("name", sorted(READY_AFTER))
