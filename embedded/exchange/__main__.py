@@ -53,6 +53,7 @@ async def serve(options: Options, page: Path) -> None:
         now = keeper.now
     tape = _tape(options, hours, until=options.until or new_york(now()).date())
     venue = Venue(Market(tape, hours), now, cash=options.cash, seed=options.seed)
+    venue.catch_up()  # a table that does not reach this day is told now, not to the first client
     listener = await bind(options.port)
     server = http_server(create_app(venue, now, keeper), ws="websockets-sansio")
     logger.info(
