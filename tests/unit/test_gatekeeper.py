@@ -65,8 +65,9 @@ def test_when_not_one_share_fits_the_binding_limit_is_named() -> None:
 
 
 def test_earlier_tickets_of_the_cycle_count() -> None:
-    book = a_book().with_entry(Claim(symbol="SPY", notional_usd=Decimal(20000)))
+    book = a_book().with_entry(Claim(symbol="SPY", notional_usd=Decimal(1001)))
     assert book.entries_today == 1
+    assert book.free_buying_power_usd == Decimal("400000") - Decimal("1001")
     assert [denial.reason for denial in ruling(a_ticket("SPY"), book).denials] == [
         DenialReason.DUPLICATE
     ]

@@ -60,6 +60,17 @@ class Book:
             return Decimal(0)
         return (self.start_equity_usd - self.account.equity) / self.start_equity_usd
 
+    @property
+    def entries_open(self) -> bool:
+        """An entry could pass: the state, the books, the entry window and the broker's clock."""
+        return (
+            self.trading_state is TradingState.ACTIVE
+            and self.reconciled
+            and self.session is not None
+            and self.session.entries_start_at <= self.now < self.session.entries_end_at
+            and self.market_open
+        )
+
     def with_entry(self, claim: Claim) -> "Book":
         """The book as it will be once `claim` has been sent."""
         return replace(self, claims=(*self.claims, claim), entries_today=self.entries_today + 1)

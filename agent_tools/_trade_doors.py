@@ -1,0 +1,129 @@
+"""The trade server's plain HTTP routes: the flatten, the kill switch, its reset, the state.
+
+They are doors for operators, not tools: no model is shown them. The agent may open one of them, the
+flatten's, from the flatten time on.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from agent_tools._mcp_server import Door, Role
+from tools.core.errors import Unavailable
+from tools.core.reports import FlattenReport
+from tools.execution.trade_room import TradeRoom
+
+logger = logging.getLogger(__name__)
+
+OPERATOR = frozenset((Role.OPERATOR,))
+BOTH = frozenset((Role.OPERATOR, Role.AGENT))
+MOST_WORDS = 500
+
+
+class OperatorDoors:
+    """The handlers. `rouse` wakes the monitor, and returns when it counts as awake."""
+
+    def __init__(self, room: TradeRoom, rouse: Callable[[], Awaitable[None]]) -> None:
+        self._room, self._rouse = room, rouse
+
+    def all(self) -> tuple[Door, ...]:
+        """Every door, with who may open it."""
+        return (
+            Door(path="/flatten", method="POST", handler=self._ask_flatten, roles=BOTH),
+            Door(path="/flatten", method="GET", handler=self._show_flatten, roles=BOTH),
+            Door(path="/kill", method="POST", handler=self._kill, roles=OPERATOR),
+            Door(path="/reset", method="POST", handler=self._reset, roles=OPERATOR),
+            Door(path="/state", method="GET", handler=self._show_state, roles=BOTH),
+        )
+
+    async def _ask_flatten(self, request: Request) -> Response:
+        """The monitor carries it out; the caller polls."""
+        role, session = request.scope["role"], self._room.books.begun_session()
+        early = session is None or self._room.premises.now() < session.flatten_at
+        if role is Role.AGENT and early:
+            words = "the agent may flatten from the flatten time on, not earlier"
+            return JSONResponse({"error": words}, status_code=403)
+        if await _reason(request) is None:
+            return _bad_request()
+        await anyio.to_thread.run_sync(self._room.monitor.request_flatten, role.value)
+        await self._rouse()
+        return JSONResponse({"accepted": True}, status_code=202)
+
+    async def _show_flatten(self, _: Request) -> Response:
+        status = self._room.monitor.flatten_status()
+        report = None if status.report is None else _report(status.report)
+        return JSONResponse({"state": status.state, "report": report})
+
+    async def _kill(self, request: Request) -> Response:
+        """Nothing but the flatten from here on."""
+        return await self._change(request, self._room.control.halt, "kill switch")
+
+    async def _reset(self, request: Request) -> Response:
+        """Back to ACTIVE."""
+        return await self._change(request, self._room.control.reset, "reset")
+
+    async def _show_state(self, _: Request) -> Response:
+        return await anyio.to_thread.run_sync(self._state)
+
+    async def _change(
+        self, request: Request, change: Callable[[str, str], None], what: str
+    ) -> Response:
+        reason = await _reason(request)
+        if not reason:
+            return _bad_request()
+        logger.warning("%s: %s", what, reason)
+        try:
+            await anyio.to_thread.run_sync(change, reason, Role.OPERATOR.value)
+        except Unavailable as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
+        return await anyio.to_thread.run_sync(self._state)
+
+    def _state(self) -> Response:
+        try:
+            record = self._room.control.current()
+        except Unavailable as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
+        return JSONResponse(
+            {
+                "trading_state": record.trading_state,
+                "reason": record.reason,
+                "actor": record.actor,
+                "since": record.since.isoformat(),
+                "reconciled": self._room.books.reconciled,
+                "now": self._room.premises.now().isoformat(),
+            }
+        )
+
+
+async def _reason(request: Request) -> str | None:
+    """The body's `reason`, "" without one; None when the body is not what it should be."""
+    raw = await request.body()
+    try:
+        body = json.loads(raw) if raw else {}
+    except ValueError:
+        return None
+    reason = body.get("reason", "") if isinstance(body, dict) else None
+    return reason if isinstance(reason, str) and len(reason) <= MOST_WORDS else None
+
+
+def _bad_request() -> Response:
+    words = f'the body must be {{"reason": "..."}}, of at most {MOST_WORDS} characters'
+    return JSONResponse({"error": words}, status_code=400)
+
+
+def _report(report: FlattenReport) -> dict[str, Any]:
+    return {
+        "session": str(report.session_on),
+        "started_at": report.started_at.isoformat(),
+        "ended_at": report.ended_at.isoformat(),
+        "flat": report.flat,
+        "closed_symbols": list(report.closed_symbols),
+        "remaining_symbols": list(report.remaining_symbols),
+        "errors": list(report.errors),
+        "caller": report.caller,
+    }

@@ -1,0 +1,292 @@
+"""The trade counter, :8005: ten tools, every write one call of the desk, and the operator's doors.
+
+`python -m agent_tools.tool_alpaca_trade` serves them and hosts the monitor, which is the actor
+`trade.monitor` of simulated time. A broker that is away does not end the process: it keeps the
+entries closed until the books have been compared with it.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated
+
+import anyio.from_thread
+import anyio.to_thread
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent_tools._mcp_server import Role, ToolServer, serve
+from agent_tools._trade_answers import (
+    AccountAnswer,
+    Orders,
+    Placed,
+    Positions,
+    RiskStatus,
+    State,
+    Verdict,
+)
+from agent_tools._trade_doors import OperatorDoors
+from tools.core.errors import ConfigError, Unavailable
+from tools.core.seams import Clock
+from tools.core.trading import OrderTicket, Side
+from tools.execution.premises import Premises
+from tools.execution.rulings import Ruling
+from tools.execution.trade_room import TradeRoom, open_trade_room
+from tools.hosting import Incidents, PortTaken, log_to
+from tools.journal.state_store import StateStore
+from tools.risk.book import working
+from tools.schedule.clocks import ClockLost
+from tools.settings import Settings, load
+from tools.wiring import make_broker, make_clock, make_hours, make_market_data
+
+logger = logging.getLogger(__name__)
+
+MONITOR_ACTOR, MONITOR_RANK = "trade.monitor", 10
+PERIOD, SIMULATED_PERIOD = timedelta(seconds=5), timedelta(seconds=60)
+AFTER_A_FAILURE = timedelta(seconds=1)
+
+Symbol = Annotated[str, Field(max_length=12)]
+Confidence = Annotated[float, Field(ge=0, le=1)]
+Shares = Annotated[int, Field(ge=1, le=1_000_000)]
+Price = Annotated[float, Field(gt=0, le=1_000_000)]
+Words = Annotated[str, Field(min_length=1, max_length=2000)]
+OrderId = Annotated[str, Field(max_length=128)]
+AGENT_ONLY = Field(json_schema_extra={"agent_only": True})
+
+
+class Earlier(BaseModel):
+    """An entry that was approved earlier in the same cycle."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    symbol: Symbol
+    quantity: Shares
+
+
+class TradeTools:
+    """The ten tools. Each is called in a worker thread; what needs order is ordered by the desk."""
+
+    def __init__(self, room: TradeRoom) -> None:
+        self._room, self._broker, self._desk = room, room.premises.broker, room.desk
+
+    def reads(self) -> Sequence[Callable[..., object]]:
+        """The tools that change nothing, in the order that the model is shown."""
+        return (
+            self.get_account,
+            self.get_positions,
+            self.get_orders,
+            self.get_risk_status,
+            self.preview_order,
+        )
+
+    def writes(self) -> Sequence[Callable[..., object]]:
+        """The tools that change something."""
+        return (
+            self.place_order,
+            self.cancel_order,
+            self.close_position,
+            self.tighten_stop,
+            self.halt,
+        )
+
+    def get_account(self) -> AccountAnswer:
+        """Cash, equity, buying power, day's P&L."""
+        return AccountAnswer.of(self._broker.account())
+
+    def get_positions(self) -> Positions:
+        """Positions with resting stop and target."""
+        resting = working(self._broker.open_orders())
+        return Positions.of(self._broker.positions(), resting)
+
+    def get_orders(self) -> Orders:
+        """Open orders, and today's round trips."""
+        self._room.monitor.look()
+        return Orders.of(working(self._broker.open_orders()), self._room.auditor.trades)
+
+    def get_risk_status(self) -> RiskStatus:
+        """Trading state, limits, and what is used of them."""
+        return RiskStatus.of(self._room.books.read(), self._room.premises.limits)
+
+    def preview_order(
+        self,
+        symbol: Symbol,
+        confidence: Confidence,
+        quantity: Shares | None = None,
+        stop_price: Price | None = None,
+        target_price: Price | None = None,
+        earlier: Annotated[list[Earlier] | None, AGENT_ONLY] = None,
+    ) -> Verdict:
+        """Check an entry against every rule without sending it. A denial lists all reasons."""
+        ticket = _ticket(symbol, confidence, "", "", quantity, stop_price, target_price)
+        bought = {one.symbol: Decimal(one.quantity) for one in earlier or ()}
+        return Verdict.of(self._desk.preview(ticket, bought))
+
+    def place_order(
+        self,
+        symbol: Symbol,
+        confidence: Confidence,
+        reason: Words,
+        quantity: Shares | None = None,
+        stop_price: Price | None = None,
+        target_price: Price | None = None,
+        decision_id: Annotated[str, AGENT_ONLY] = "",
+    ) -> Placed:
+        """Buy. The desk sizes it (quantity is a ceiling) and sets a 2xATR stop if none is given."""
+        ticket = _ticket(
+            symbol, confidence, reason, decision_id, quantity, stop_price, target_price
+        )
+        return self._done(self._desk.submit(ticket))
+
+    def cancel_order(self, client_order_id: OrderId) -> Placed:
+        """Cancel an unfilled entry."""
+        return self._done(self._desk.cancel(client_order_id))
+
+    def close_position(
+        self,
+        symbol: Symbol,
+        reason: Words,
+        decision_id: Annotated[str, AGENT_ONLY] = "",
+    ) -> Placed:
+        """Sell all of a position at the market."""
+        return self._done(self._desk.close(symbol, reason=reason, decision_id=decision_id))
+
+    def tighten_stop(self, symbol: Symbol, stop_price: Price) -> Placed:
+        """Raise a position's stop."""
+        return self._done(self._desk.tighten_stop(symbol, Decimal(str(stop_price))))
+
+    def halt(self, reason: Words) -> State:
+        """Stop all trading until an operator resets it."""
+        self._room.control.halt(reason, Role.AGENT.value)
+        record = self._room.control.current()
+        return State(trading_state=record.trading_state, reason=record.reason)
+
+    def _done(self, ruling: Ruling) -> Placed:
+        """The answer to a write, once the books know of it."""
+        if ruling.client_order_id:
+            self._room.monitor.look()
+        return Placed.of_ruling(ruling)
+
+
+def _ticket(
+    symbol: str,
+    confidence: float,
+    reason: str,
+    decision_id: str,
+    quantity: int | None,
+    stop_price: float | None,
+    target_price: float | None,
+) -> OrderTicket:
+    return OrderTicket(
+        symbol=symbol,
+        side=Side.BUY,
+        confidence=confidence,
+        reason=reason,
+        decision_id=decision_id,
+        quantity=None if quantity is None else Decimal(quantity),
+        stop_price=None if stop_price is None else Decimal(str(stop_price)),
+        target_price=None if target_price is None else Decimal(str(target_price)),
+    )
+
+
+async def watch(clock: Clock, room: TradeRoom, joined: asyncio.Event) -> None:
+    """The monitor's life: a turn, a sleep. `joined` is set once simulated time waits for it."""
+
+    def wait(when: datetime) -> None:
+        anyio.from_thread.run(clock.sleep_until, when)
+
+    async with clock.busy(MONITOR_ACTOR, rank=MONITOR_RANK):
+        joined.set()
+        while True:
+            try:
+                await anyio.to_thread.run_sync(room.monitor.turn, wait)
+                wake = room.monitor.next_wake()
+            except ClockLost:
+                raise
+            except Exception:  # the server's boundary: the watchdog outlives a bug
+                logger.exception("the monitor's turn failed")
+                wake = clock.now() + AFTER_A_FAILURE
+            await clock.sleep_until(wake)
+
+
+def make_server(
+    room: TradeRoom, settings: Settings, incidents: Incidents, rouse: Callable[[], Awaitable[None]]
+) -> ToolServer:
+    """The counter around `room`."""
+    tools = TradeTools(room)
+
+    def health() -> dict[str, str]:
+        return {"trading_state": room.control.current().trading_state}
+
+    return ToolServer(
+        "alpaca-trade",
+        caller=Role.AGENT,
+        tokens={Role.AGENT: settings.agent_token, Role.OPERATOR: settings.operator_token},
+        incidents=incidents,
+        reads=tools.reads(),
+        writes=tools.writes(),
+        doors=OperatorDoors(room, rouse).all(),
+        health=health,
+    )
+
+
+async def _serve(settings: Settings) -> None:
+    incidents = Incidents()
+    log_to(
+        (settings.home / "logs" / "alpaca_trade_mcp.log", logging.INFO), level=settings.log_level
+    )
+    logging.getLogger().addHandler(incidents)
+    async with make_clock(settings) as clock:
+        premises = Premises(
+            broker=make_broker(settings),
+            market=make_market_data(settings, clock.now),
+            store=StateStore(settings.home / "data" / "state.sqlite3", clock.now()),
+            hours=make_hours(settings),
+            limits=settings.limits,
+            now=clock.now,
+        )
+        period = SIMULATED_PERIOD if settings.simulated else PERIOD
+        room = open_trade_room(premises, agent_folder=settings.agent_folder, period=period)
+
+        async def rouse() -> None:
+            await clock.rouse(MONITOR_ACTOR)
+
+        server = make_server(room, settings, incidents, rouse)
+        joined = asyncio.Event()
+
+        async def answer() -> None:
+            await joined.wait()  # who sees /health may let simulated time go
+            await serve(server.app(), settings.trade_port)
+
+        await _until_one_ends(watch(clock, room, joined), answer())
+
+
+async def _until_one_ends(*lives: Coroutine[None, None, None]) -> None:
+    """Live them side by side; the first to end ends all, and its exception is raised."""
+    tasks = [asyncio.create_task(life) for life in lives]
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def main() -> int:
+    """0 after SIGTERM, 78 for a setting to be mended, 1 without its port, clock or state file."""
+    try:
+        settings = load()
+        settings.require_tokens("MCP_TRADE_TOKEN", "MCP_OPERATOR_TOKEN")
+        asyncio.run(_serve(settings))
+    except ConfigError as error:
+        sys.stderr.write(f"configuration error: {error}\n")
+        return 78
+    except (PortTaken, ClockLost, Unavailable) as error:
+        sys.stderr.write(f"alpaca-trade: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,156 @@
+"""Our books against the broker's: what was filled, what stands too long, what has lost its stop."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from tools.core.session import Session
+from tools.core.trading import Account, Order, Position, Trade
+from tools.execution.books import Books
+from tools.execution.day_files import DayFiles
+from tools.execution.order_desk import OrderDesk
+from tools.execution.premises import Premises
+from tools.execution.round_trips import carried_into, round_trips
+from tools.execution.trading_control import MONITOR, TradingControl
+from tools.journal.order_ids import Leg, leg_of
+from tools.journal.state_store import SessionRecord
+from tools.risk.book import working
+from tools.schedule.market_hours import at_new_york
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What the broker said: the orders of the session's day, legs nested, and what is held."""
+
+    session: Session
+    orders: tuple[Order, ...]
+    account: Account
+    positions: tuple[Position, ...]
+
+
+class Auditor:
+    """`audit` may be called by anyone at any time; it does nothing twice."""
+
+    def __init__(
+        self,
+        premises: Premises,
+        control: TradingControl,
+        books: Books,
+        desk: OrderDesk,
+        files: DayFiles,
+    ) -> None:
+        self._premises, self._broker, self._store = premises, premises.broker, premises.store
+        self._control, self._books, self._desk, self._files = control, books, desk, files
+        self._lock = threading.Lock()
+        self._executed: dict[str, Decimal] | None = None
+        self.trades: tuple[Trade, ...] = ()
+        """The session's closed round trips as of the last audit."""
+        self.idle = False
+        """The last audit found nothing held, nothing open and nothing unanswered."""
+
+    def audit(self, event: str = "") -> None:
+        """Compare and act; `event` names a line of `position.jsonl` that is due in any case.
+
+        Raises Unavailable. Until the first audit has succeeded there are no entries.
+        """
+        with self._lock:
+            session = self._books.begun_session()
+            if session is None:
+                return
+            self._desk.resolve_open_intents()
+            look = _Look(
+                session=session,
+                orders=self._broker.orders_since(at_new_york(session.on, 0, 0)),
+                account=self._broker.account(),
+                positions=self._broker.positions(),
+            )
+            if self._begin_session(look):
+                event = event or "reconciliation"
+            self._cancel_stale_entries(look)
+            self._restore_stops(look)
+            if began := self._store.session(session.on):
+                self._write_trades(look, began)
+                self._watch_loss(look, began)
+            self._write_position(look, event)
+            self._books.reconciled = True
+            busy = working(look.orders) or self._store.open_intents() or look.positions
+            self.idle = not busy
+
+    def _begin_session(self, look: _Look) -> bool:
+        """Keep how the session began, at its first audit: its equity, and what it carries."""
+        now = self._premises.now()
+        if self._store.session(look.session.on) or now >= look.session.close_at:
+            return False
+        # Once trading is on, the equity of the evening before is what the session started with.
+        late = now >= look.session.open_at and look.account.last_equity > 0
+        self._store.begin_session(
+            SessionRecord(
+                session_on=look.session.on,
+                start_equity_usd=look.account.last_equity if late else look.account.equity,
+                opening=carried_into(look.positions, look.orders),
+            )
+        )
+        self._control.begin_session()
+        return True
+
+    def _cancel_stale_entries(self, look: _Look) -> None:
+        lifetime = timedelta(seconds=self._premises.limits.entry_lifetime_seconds)
+        for order in look.orders:
+            entry = leg_of(order.client_order_id) is Leg.ENTRY
+            if entry and order.open and self._premises.now() - order.submitted_at >= lifetime:
+                logger.info("%s was not filled in time: cancelled", order.client_order_id)
+                self._desk.cancel(order.client_order_id)
+
+    def _restore_stops(self, look: _Look) -> None:
+        """What we bought, and no order rests for, gets its stop back."""
+        resting = {order.symbol for order in working(look.orders)}
+        stops = {
+            record.intent.symbol: record.intent.stop_loss_price
+            for record in self._store.intents_on(look.session.on)
+            if record.leg is Leg.ENTRY
+        }
+        for position in look.positions:
+            stop = stops.get(position.symbol)
+            if position.quantity > 0 and stop is not None and position.symbol not in resting:
+                logger.warning("%s is held without a stop: restoring it", position.symbol)
+                self._desk.restore_stop(position.symbol, stop)
+
+    def _write_trades(self, look: _Look, began: SessionRecord) -> None:
+        intents = [record.intent for record in self._store.intents_on(look.session.on)]
+        trades = round_trips(
+            look.orders,
+            began.opening,
+            opened_at=look.session.wake_at,
+            decisions={intent.client_order_id: intent.decision_id for intent in intents},
+        )
+        self.trades = tuple(trades)
+        self._files.write_trades(look.session.on, self.trades)
+
+    def _watch_loss(self, look: _Look, began: SessionRecord) -> None:
+        limit, start = self._premises.limits.daily_loss_fraction, began.start_equity_usd
+        on = self._premises.now() < look.session.close_at
+        lost = (start - look.account.equity) / start if start else Decimal(0)
+        if on and lost >= limit and self._control.reduce(f"{lost:.2%} lost today", MONITOR):
+            logger.warning("circuit breaker daily_loss: %.2f %% lost", lost * 100)
+
+    def _write_position(self, look: _Look, event: str) -> None:
+        """A line at the start, after each fill, and for a named event."""
+        family = [one for order in look.orders for one in (order, *order.legs)]
+        executed = {one.order_id: one.filled_quantity for one in family if one.filled_quantity}
+        if self._executed is None:
+            event = "start"
+        elif executed != self._executed:
+            event = event or "fill"
+        self._executed = executed
+        if event:
+            self._files.append_position(
+                event,
+                at=self._premises.now(),
+                session_on=look.session.on,
+                account=look.account,
+                positions=look.positions,
+            )

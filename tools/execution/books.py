@@ -1,0 +1,84 @@
+"""What the desk looks at: the broker's word first, then our state, and the time last."""
+
+from contextlib import suppress
+from decimal import Decimal
+
+from tools.core.session import Session
+from tools.core.trading import Order, Position
+from tools.execution.premises import Premises
+from tools.execution.trading_control import TradingControl
+from tools.journal.order_ids import Leg
+from tools.risk.book import Book, Claim, working
+from tools.schedule.market_hours import CalendarEnded
+
+
+class Books:
+    """Reads, never writes. Raises BrokerUnavailable and StateUnavailable."""
+
+    def __init__(self, premises: Premises, control: TradingControl) -> None:
+        self._broker, self._store, self._control = premises.broker, premises.store, control
+        self._hours, self._now = premises.hours, premises.now
+        self.reconciled = False
+        """Compared with the broker's since the start; until then there are no entries."""
+
+    def read(self) -> Book:
+        """The book as it stands; state and time are read last."""
+        account, positions = self._broker.account(), self._broker.positions()
+        orders, market_open = self._broker.open_orders(), self._broker.clock().market_open
+        unanswered = self.unanswered(Leg.ENTRY)
+        session = self.session()
+        began = self._store.session(session.on) if session else None
+        state = self._control.current()
+        return Book(
+            now=self._now(),
+            session=session,
+            market_open=market_open,
+            reconciled=self.reconciled and began is not None,
+            trading_state=state.trading_state,
+            state_reason=state.reason,
+            account=account,
+            positions=positions,
+            open_orders=orders,
+            start_equity_usd=began.start_equity_usd if began else account.equity,
+            entries_today=self._store.entries_on(session.on) if session else 0,
+            claims=unanswered,
+        )
+
+    def session(self) -> Session | None:
+        """The session that is on or comes next; None past the end of the table."""
+        with suppress(CalendarEnded):
+            return self._hours.current_or_next(self._now())
+        return None
+
+    def begun_session(self) -> Session | None:
+        """The latest session whose wake-up has passed: the one that is on, or the last."""
+        session, now = self.session(), self._now()
+        if session is not None and session.wake_at <= now:
+            return session
+        return self._hours.last_ended(now)
+
+    def open(self) -> bool:
+        """The market is open, by the session table and by the broker's clock."""
+        session = self.session()
+        on = session is not None and session.open_at <= self._now()
+        return on and self._broker.clock().market_open
+
+    def unanswered(self, leg: Leg) -> tuple[Claim, ...]:
+        """The intents of that kind whose outcome is not known yet."""
+        return tuple(
+            Claim(
+                symbol=record.intent.symbol,
+                notional_usd=record.intent.quantity * (record.intent.limit_price or Decimal(0)),
+            )
+            for record in self._store.open_intents()
+            if record.leg is leg
+        )
+
+    def position(self, symbol: str) -> Position | None:
+        """What is held of `symbol`, None when that is nothing."""
+        held = (one for one in self._broker.positions() if one.symbol == symbol and one.quantity)
+        return next(held, None)
+
+    def resting(self, symbol: str) -> list[Order]:
+        """The orders of `symbol` that may still act, legs included."""
+        return [one for one in working(self._broker.open_orders()) if one.symbol == symbol]

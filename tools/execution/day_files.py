@@ -1,0 +1,53 @@
+"""The files the trade server writes for people, `trades/` and `position/`, from broker facts."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+from tools.core.trading import Account, Position, Trade
+from tools.journal import history
+from tools.journal.trade_lines import to_record
+
+
+class DayFiles:
+    """Writes when something changed since it last wrote; the first time it always writes."""
+
+    def __init__(self, agent_folder: Path) -> None:
+        self._folder = agent_folder
+        self._trades: tuple[date, Sequence[Trade]] | None = None
+
+    def write_trades(self, session_on: date, trades: Sequence[Trade]) -> None:
+        """The session's closed round trips, the whole file; empty while there is none."""
+        if (session_on, trades) != self._trades:
+            path = history.trades_path(self._folder, session_on)
+            history.replace(path, [to_record(trade) for trade in trades])
+            self._trades = session_on, trades
+
+    def append_position(
+        self,
+        event: str,
+        *,
+        at: datetime,
+        session_on: date,
+        account: Account,
+        positions: Sequence[Position],
+    ) -> None:
+        """One line: what is held now, and why that is worth a line."""
+        record = {
+            "at": at.isoformat(),
+            "event": event,
+            "session": session_on,
+            "cash": account.cash,
+            "equity": account.equity,
+            "positions": [
+                {
+                    "symbol": position.symbol,
+                    "quantity": position.quantity,
+                    "average_entry_price": position.average_entry_price,
+                    "market_value": position.market_value_usd,
+                    "unrealized_pnl": position.unrealized_pnl_usd,
+                }
+                for position in positions
+            ],
+        }
+        history.append(history.position_path(self._folder), record)

@@ -1,0 +1,216 @@
+"""The one door: whatever is bought or sold in a session, but for the flatten, passes here.
+
+One lock around look, rule, journal and send, so that two callers cannot both pass a limit that only
+one of them fits into. State and time are read last, right before the ruling: a halt that comes
+while a slow broker is asked still counts.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+
+from tools.core.errors import OrderRejected, OutcomeUnknown
+from tools.core.safety import DenialReason, RiskVerdict, TradingState
+from tools.core.trading import Order, OrderIntent, OrderTicket, OrderType, Position, Side
+from tools.execution.books import Books
+from tools.execution.order_sender import OrderSender
+from tools.execution.premises import Premises
+from tools.execution.pricing import Pricing
+from tools.execution.rulings import Ruling, approved, refused
+from tools.execution.trading_control import TradingControl
+from tools.journal.order_ids import Leg, leg_of
+from tools.risk.book import Claim
+from tools.risk.gatekeeper import judge
+from tools.risk.sizing import CENT, cents
+
+logger = logging.getLogger(__name__)
+
+CLEARING_POLLS, CLEARING_PAUSE_SECONDS = 25, 0.2
+EMPTY: Mapping[str, Decimal] = MappingProxyType({})
+IN_HAND_SECONDS = 15.0  # a call to the broker ends within 13 s
+
+
+class OrderDesk:
+    """See the module. Raises BrokerUnavailable and StateUnavailable: then nothing was sent."""
+
+    def __init__(
+        self,
+        premises: Premises,
+        control: TradingControl,
+        books: Books,
+        pause: Callable[[float], object] | None = None,
+    ) -> None:
+        """`pause` lets real seconds pass: a real broker's cancellations take their time."""
+        self._broker, self._store, self._limits = premises.broker, premises.store, premises.limits
+        self._control, self._books = control, books
+        self._pricing, self._sender = Pricing(premises), OrderSender(premises)
+        self._pause = pause or threading.Event().wait
+        self._lock = threading.Lock()
+
+    def preview(self, ticket: OrderTicket, earlier: Mapping[str, Decimal] = EMPTY) -> RiskVerdict:
+        """The ruling on `ticket` as if `earlier`, shares by symbol, had been bought already."""
+        quotes = self._pricing.quotes([ticket.symbol, *earlier])
+        proposal = self._pricing.proposal(ticket, quotes.get(ticket.symbol))
+        book = self._books.read()
+        for symbol, quantity in earlier.items():
+            price = quotes[symbol].ask if symbol in quotes else Decimal(0)
+            book = book.with_entry(Claim(symbol=symbol, notional_usd=quantity * price))
+        return judge(proposal, book, self._limits)
+
+    def submit(self, ticket: OrderTicket) -> Ruling:
+        """Rule on a ticket to buy and, if approved, send it: a marketable limit with its exits."""
+        with self._lock:
+            verdict = self.preview(ticket)
+            if not verdict.approved:
+                words = "; ".join(denial.message for denial in verdict.denials)
+                logger.info("%s refused: %s", ticket.symbol, words)
+                return Ruling(verdict=verdict)
+            draft = OrderIntent(
+                client_order_id="",
+                symbol=verdict.symbol,
+                side=Side.BUY,
+                quantity=verdict.quantity,
+                order_type=OrderType.LIMIT,
+                limit_price=verdict.entry_price,
+                stop_loss_price=verdict.stop_price,
+                take_profit_price=verdict.target_price,
+                decision_id=ticket.decision_id,
+            )
+            return self._sender.send(draft, Leg.ENTRY, verdict)
+
+    def close(self, symbol: str, *, reason: str, decision_id: str = "") -> Ruling:
+        """Sell what is held of `symbol` at the market, once its resting orders are gone."""
+        with self._lock:
+            if denial := self._exit_denial(symbol):
+                return denial
+            if not self._clear(symbol):
+                words = f"the resting orders of {symbol} are not cancelled yet: try again"
+                return refused(symbol, DenialReason.BROKER, words)
+            position = self._books.position(symbol)
+            if position is None:
+                return approved(symbol, note="its stop or target has closed it meanwhile")
+            logger.info("closing %s: %s", symbol, reason)
+            return self._sell(position, decision_id)
+
+    def restore_stop(self, symbol: str, stop_price: Decimal) -> Ruling:
+        """Protect what is held of `symbol` while no order rests: by a stop, else by selling it."""
+        with self._lock:
+            position = self._books.position(symbol)
+            idle = self._control.flattening or not self._books.open()
+            if position is None or idle or self._books.resting(symbol):
+                return approved(symbol, note="there is nothing to protect")
+            draft = replace(_exit_of(position), order_type=OrderType.STOP, stop_price=stop_price)
+            ruling = self._sender.send(draft, Leg.STOP, approved(symbol, draft.quantity).verdict)
+            if DenialReason.BROKER not in [one.reason for one in ruling.verdict.denials]:
+                return ruling
+            return self._sell(position, "")
+
+    def tighten_stop(self, symbol: str, stop_price: Decimal) -> Ruling:
+        """Raise the resting stop of a long position; it is never lowered and never absent."""
+        with self._lock:
+            if denial := self._exit_denial(symbol):
+                return denial
+            new, quote = cents(stop_price), self._pricing.quotes([symbol]).get(symbol)
+            stops = [one for one in self._books.resting(symbol) if _is_stop(one)]
+            if not stops:
+                return refused(symbol, DenialReason.STOP, f"no stop of {symbol} rests")
+            (stop, *_) = stops
+            if stop.stop_price is None or new <= stop.stop_price:
+                words = f"a stop is only ever raised, and it rests at {stop.stop_price}"
+                return refused(symbol, DenialReason.STOP, words)
+            if quote is None or new > quote.bid - CENT:
+                words = f"stop {new} must be at least 0.01 below the bid {quote and quote.bid}"
+                return refused(symbol, DenialReason.STOP, words)
+            return self._sender.move(stop, new)
+
+    def cancel(self, client_order_id: str) -> Ruling:
+        """Cancel an entry that is not filled. Exits are not cancelled: they protect a position."""
+        with self._lock:
+            order = self._broker.order_by_client_id(client_order_id)
+            if order is None or not order.open or leg_of(client_order_id) is not Leg.ENTRY:
+                words = f"{client_order_id!r} is no open entry; nothing else can be cancelled"
+                return refused(order.symbol if order else "", DenialReason.BROKER, words)
+            try:
+                self._broker.cancel(order)
+            except (OrderRejected, OutcomeUnknown) as error:
+                return refused(order.symbol, DenialReason.BROKER, str(error))
+            return approved(order.symbol, order=self._sender.latest(order))
+
+    @contextmanager
+    def standing_aside(self) -> Iterator[None]:
+        """Inside, the flatten alone sends orders; one that is being sent is waited for."""
+        self._control.flattening = True
+        try:
+            if self._lock.acquire(timeout=IN_HAND_SECONDS):
+                self._lock.release()
+            yield
+        finally:
+            self._control.flattening = False
+
+    def resolve_open_intents(self) -> None:
+        """Find out what became of every intent without an outcome."""
+        with self._lock:
+            for record in self._store.open_intents():
+                self._sender.resolve(record, may_send=self._may_resend(record.leg))
+
+    def _sell(self, position: Position, decision_id: str) -> Ruling:
+        draft = _exit_of(position, decision_id)
+        verdict = approved(position.symbol, draft.quantity).verdict
+        ruling = self._sender.send(draft, Leg.EXIT, verdict)
+        if not ruling.verdict.approved:
+            logger.error("close %s error: %s", position.symbol, ruling.verdict.denials[0].message)
+        return ruling
+
+    def _exit_denial(self, symbol: str) -> Ruling | None:
+        """Why an exit may not be sent or moved now."""
+        state = self._control.current()
+        if state.trading_state is TradingState.HALTED or self._control.flattening:
+            words = f"only the flatten acts now: {state.reason}"
+            return refused(symbol, DenialReason.STATE, words)
+        if not self._books.open():
+            # A day order sent now would wait for the next session's open.
+            return refused(symbol, DenialReason.SESSION, "the market is closed")
+        if self._books.position(symbol) is None:
+            return refused(symbol, DenialReason.POSITIONS, f"no {symbol} is held")
+        if any(claim.symbol == symbol for claim in self._books.unanswered(Leg.EXIT)):
+            words = f"an earlier sale of {symbol} has no answer yet"
+            return refused(symbol, DenialReason.UNKNOWN_OUTCOME, words)
+        return None
+
+    def _clear(self, symbol: str) -> bool:
+        """Cancel the orders that hold the shares of `symbol`; False when some are still there."""
+        for order in self._books.resting(symbol):
+            # Ended meanwhile, by a fill or with its sibling? What counts is what is read back.
+            with suppress(OrderRejected, OutcomeUnknown):
+                self._broker.cancel(order)
+        for _ in range(CLEARING_POLLS):
+            if not self._books.resting(symbol):
+                return True
+            self._pause(CLEARING_PAUSE_SECONDS)
+        return False
+
+    def _may_resend(self, leg: Leg) -> bool:
+        if leg is Leg.ENTRY:
+            return self._books.read().entries_open
+        halted = self._control.current().trading_state is TradingState.HALTED
+        return not halted and not self._control.flattening and self._books.open()
+
+
+def _exit_of(position: Position, decision_id: str = "") -> OrderIntent:
+    """A market order that makes the position flat."""
+    return OrderIntent(
+        client_order_id="",
+        symbol=position.symbol,
+        side=Side.SELL if position.quantity > 0 else Side.BUY,
+        quantity=abs(position.quantity),
+        order_type=OrderType.MARKET,
+        decision_id=decision_id,
+    )
+
+
+def _is_stop(order: Order) -> bool:
+    return order.order_type is OrderType.STOP and order.side is Side.SELL

@@ -1,0 +1,129 @@
+"""Sends committed intents, at most one order each, and finds out what became of them.
+
+An unknown outcome is a third result, beside yes and no. It is answered by the broker under the
+intent's own id: never by a new id, and never concluded from one "not found".
+"""
+
+import logging
+from contextlib import suppress
+from datetime import date, timedelta
+from decimal import Decimal
+
+from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from tools.core.safety import DenialReason, RiskVerdict
+from tools.core.trading import Order, OrderIntent
+from tools.execution.premises import Premises
+from tools.execution.rulings import Ruling, approved, overruled, refused
+from tools.journal.order_ids import Leg
+from tools.journal.state_store import IntentRecord, IntentStatus, StateUnavailable
+
+logger = logging.getLogger(__name__)
+
+FRESH = timedelta(seconds=20)
+"""How long the same id may be sent again: its price is still about right."""
+
+IN_FLIGHT = timedelta(seconds=60)
+"""How long a request may take to arrive. Not found after that means it never will be."""
+
+
+class OrderSender:
+    """The only code that sends for the desk: commit, send, journal the outcome, say how it went."""
+
+    def __init__(self, premises: Premises) -> None:
+        self._premises, self._broker, self._store = premises, premises.broker, premises.store
+
+    def send(self, draft: OrderIntent, leg: Leg, verdict: RiskVerdict) -> Ruling:
+        """Commit `draft` and send it. Raises StateUnavailable when it could not be committed."""
+        session_on, now = self._session_on(), self._premises.now()
+        intent = self._store.record_intent(draft, session_on=session_on, leg=leg, now=now)
+        client_id = intent.client_order_id
+        try:
+            order = self._submit(intent)
+        except OrderRejected as error:
+            words = f"the broker rejected it: {error}"
+            return overruled(verdict, DenialReason.BROKER, words, client_id)
+        except BrokerUnavailable as error:
+            return overruled(verdict, DenialReason.BROKER, f"not sent: {error}", client_id)
+        except OutcomeUnknown as error:
+            words = f"the broker's answer was lost ({error}); the desk keeps asking"
+            return overruled(verdict, DenialReason.UNKNOWN_OUTCOME, words, client_id)
+        logger.info("%s: %s %s %s", client_id, intent.side, intent.quantity, intent.symbol)
+        return Ruling(verdict=verdict, client_order_id=client_id, order=self.latest(order))
+
+    def move(self, stop: Order, stop_price: Decimal) -> Ruling:
+        """Replace a resting stop by one at `stop_price`."""
+        client_id = self._store.next_client_order_id(self._session_on(), Leg.STOP)
+        try:
+            moved = self._broker.replace_stop(
+                stop, stop_price=stop_price, client_order_id=client_id
+            )
+        except OrderRejected as error:
+            return refused(stop.symbol, DenialReason.BROKER, str(error))
+        except OutcomeUnknown as error:
+            words = f"the broker's answer was lost ({error}): look at the position's stop"
+            return refused(stop.symbol, DenialReason.UNKNOWN_OUTCOME, words)
+        logger.info("%s: the stop of %s is moved to %s", client_id, stop.symbol, stop_price)
+        return approved(stop.symbol, moved.quantity, order=moved, stop_price=stop_price)
+
+    def latest(self, order: Order) -> Order:
+        """The order as it stands a moment after it was accepted."""
+        with suppress(BrokerUnavailable):
+            return self._broker.order_by_client_id(order.client_order_id) or order
+        return order
+
+    def resolve(self, record: IntentRecord, *, may_send: bool) -> None:
+        """Ask what became of an open intent; while it is fresh and `may_send`, send it again.
+
+        Raises BrokerUnavailable when the broker cannot be asked.
+        """
+        intent, age = record.intent, self._premises.now() - record.created_at
+        if may_send and age < FRESH:
+            order = self._find_or_resend(intent)
+        else:
+            order = self._broker.order_by_client_id(intent.client_order_id)
+        if order is not None:
+            self._settle(intent, IntentStatus.ACCEPTED, order.order_id)
+        elif age > IN_FLIGHT:
+            logger.warning("intent %s never reached the broker", intent.client_order_id)
+            self._settle(intent, IntentStatus.LOST, "not found after 60 s")
+
+    def _submit(self, intent: OrderIntent) -> Order:
+        """Send a committed intent. After OutcomeUnknown it stays open, for `resolve`."""
+        try:
+            order = self._broker.submit(intent)
+        except OrderRejected as error:
+            self._settle(intent, IntentStatus.REJECTED, str(error))
+            raise
+        except BrokerUnavailable as error:
+            self._settle(intent, IntentStatus.UNSENT, str(error))
+            raise
+        except OutcomeUnknown:
+            found = None
+            with suppress(BrokerUnavailable):
+                found = self._find_or_resend(intent)
+            if found is None:
+                raise
+            order = found
+        self._settle(intent, IntentStatus.ACCEPTED, order.order_id)
+        return order
+
+    def _find_or_resend(self, intent: OrderIntent) -> Order | None:
+        """The broker's order under that id, if need be by sending it again; None is no answer.
+
+        A refusal of the second sending says nothing about the first: only being found counts.
+        """
+        if found := self._broker.order_by_client_id(intent.client_order_id):
+            return found
+        with suppress(OrderRejected, OutcomeUnknown):
+            return self._broker.submit(intent)
+        return None
+
+    def _session_on(self) -> date:
+        return self._premises.hours.current_or_next(self._premises.now()).on
+
+    def _settle(self, intent: OrderIntent, status: IntentStatus, detail: str) -> None:
+        """Journal an outcome. If that fails the row stays open, and is resolved like any other."""
+        try:
+            self._store.settle_intent(intent.client_order_id, status, detail)
+        except StateUnavailable:
+            logger.exception("%s is %s, but not journalled", intent.client_order_id, status)

@@ -1,0 +1,170 @@
+"""When to look and when to flatten, without anybody asking.
+
+Synchronous: `turn` does what is due, `next_wake` says when to call it again. The loop around them
+belongs to the server; so does the thread, since a flatten waits in it.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from tools.core.errors import Unavailable
+from tools.core.reports import FlattenReport
+from tools.execution.audit import Auditor
+from tools.execution.books import Books
+from tools.execution.flatten import flatten
+from tools.execution.order_desk import OrderDesk
+from tools.execution.premises import Premises
+from tools.execution.trading_control import MONITOR, TradingControl
+from tools.journal.state_store import StateUnavailable
+
+logger = logging.getLogger(__name__)
+
+WATCHDOG_DELAY = timedelta(seconds=60)
+"""How long after the flatten time the monitor waits for somebody to ask."""
+
+IDLE_PERIODS = 12
+"""While nothing is held, open or unanswered, only every twelfth period has an audit."""
+
+PAST_THE_TABLE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlattenStatus:
+    """Where the session's flatten stands; `report` is that of the last one that has ended."""
+
+    state: Literal["idle", "running", "done"]
+    report: FlattenReport | None
+
+
+class PositionMonitor:
+    """See the module. `request_flatten` and `flatten_status` may be called from any thread."""
+
+    def __init__(
+        self,
+        premises: Premises,
+        control: TradingControl,
+        books: Books,
+        desk: OrderDesk,
+        auditor: Auditor,
+        *,
+        period: timedelta,
+    ) -> None:
+        """`period` is the market time between two looks while the market is open."""
+        self._premises, self._control, self._books = premises, control, books
+        self._desk, self._auditor, self._period = desk, auditor, period
+        self._audit_due = premises.now()
+        self._away = False
+        self._asked, self._report = self._remembered_flatten()
+
+    def turn(self, wait: Callable[[datetime], None]) -> None:
+        """Flatten if that was asked for or is overdue, else audit if that is due.
+
+        `wait(t)` returns at the instant `t`; only a flatten waits.
+        """
+        if caller := self._flatten_caller():
+            self._flatten(caller, wait)
+        elif self._premises.now() >= self._audit_due:
+            self.look()
+
+    def next_wake(self) -> datetime:
+        """When the next turn may have something to do."""
+        now, session = self._premises.now(), self._books.session()
+        if self._asked:
+            return now
+        if session is None:
+            return now + PAST_THE_TABLE
+        if now < session.wake_at and not self._away:
+            return session.wake_at
+        watchdog = session.flatten_at + WATCHDOG_DELAY
+        return min(now + self._period, watchdog) if now < watchdog else now + self._period
+
+    def look(self, event: str = "") -> None:
+        """Audit; a broker or a state file that is away is said once, and asked again next time."""
+        try:
+            self._auditor.audit(event)
+        except Unavailable as error:
+            if not self._away:
+                logger.warning("audit: %s", error)
+            self._away = True
+        else:
+            if self._away:
+                logger.info("audit: all answer again")
+            self._away = False
+        periods = IDLE_PERIODS if self._auditor.idle and not self._away else 1
+        self._audit_due = self._premises.now() + periods * self._period
+
+    def request_flatten(self, caller: str) -> None:
+        """Have the next turn flatten. Asking again while one is at work changes nothing."""
+        session = self._books.begun_session()
+        if self._asked or session is None:
+            return
+        now = self._premises.now()
+        _journal(lambda: self._premises.store.begin_flatten(session.on, caller=caller, now=now))
+        logger.warning("flatten asked for by the %s", caller)
+        self._asked = caller
+
+    def flatten_status(self) -> FlattenStatus:
+        """Of the session that is on, or was on last."""
+        session, report = self._books.begun_session(), self._report
+        if self._asked:
+            return FlattenStatus(state="running", report=report)
+        done = report is not None and session is not None and report.session_on == session.on
+        return FlattenStatus(state="done" if done else "idle", report=report if done else None)
+
+    def _flatten_caller(self) -> str | None:
+        """Who wants a flatten now; the monitor itself, when the session's is overdue."""
+        session, now = self._books.begun_session(), self._premises.now()
+        if self._asked or session is None:
+            return self._asked
+        overdue = session.flatten_at + WATCHDOG_DELAY <= now < session.close_at
+        if overdue and not (self._report and _settles(self._report, session.flatten_at)):
+            logger.warning("nobody has flattened the session: the monitor does")
+            self.request_flatten(MONITOR)
+        return self._asked
+
+    def _flatten(self, caller: str, wait: Callable[[datetime], None]) -> None:
+        session = self._books.begun_session()
+        if session is None:
+            return
+        with self._desk.standing_aside():
+            _journal(lambda: self._control.reduce(f"flatten, asked for by the {caller}", caller))
+            report = flatten(
+                self._premises.broker,
+                session=session,
+                now=self._premises.now,
+                wait=wait,
+                caller=caller,
+                exempt=self._premises.limits.flatten_exempt_symbols,
+            )
+        _journal(lambda: self._premises.store.end_flatten(report))
+        self._report, self._asked = report, None
+        if report.flat:
+            logger.info("flat: closed %s", ", ".join(report.closed_symbols) or "nothing")
+        else:
+            logger.error("NOT FLAT: %s", ", ".join(report.remaining_symbols) or "unknown")
+        self.look("flatten")
+
+    def _remembered_flatten(self) -> tuple[str | None, FlattenReport | None]:
+        """What was asked for and not finished, and the last report, from before this start."""
+        session = self._books.begun_session()
+        record = self._premises.store.flatten(session.on) if session else None
+        if session is None or record is None:
+            return None, None
+        unfinished = record.report is None and self._premises.now() < session.close_at
+        return record.caller if unfinished else None, record.report
+
+
+def _settles(report: FlattenReport, flatten_at: datetime) -> bool:
+    """The session needs no other flatten: flat, and no entry can have followed."""
+    return report.flat and report.ended_at >= flatten_at
+
+
+def _journal(write: Callable[[], object]) -> None:
+    """The flatten needs the broker alone: a state file that cannot be written does not stop it."""
+    try:
+        write()
+    except StateUnavailable:
+        logger.exception("the flatten goes on without the state file")

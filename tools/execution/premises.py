@@ -1,0 +1,22 @@
+"""What everything in the trade room rests on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from tools.core.safety import RiskLimits
+from tools.core.seams import Broker, MarketData
+from tools.journal.state_store import StateStore
+from tools.schedule.market_hours import MarketHours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Premises:
+    """The seams and the settings, chosen once. `now` may be called from any thread."""
+
+    broker: Broker
+    market: MarketData
+    store: StateStore
+    hours: MarketHours
+    limits: RiskLimits
+    now: Callable[[], datetime]

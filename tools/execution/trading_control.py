@@ -1,0 +1,56 @@
+"""Who may change the trading state, and how. The state is persisted; the flatten's grip is not."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from tools.core.safety import TradingState
+from tools.journal.state_store import StateRecord, StateStore
+
+logger = logging.getLogger(__name__)
+
+MONITOR = "monitor"
+
+
+class TradingControl:
+    """The state that every order is held against. Never blocked by an order."""
+
+    def __init__(self, store: StateStore, now: Callable[[], datetime]) -> None:
+        self._store, self._now = store, now
+        self.flattening = False
+        """A flatten is at work: it alone sends orders."""
+
+    def current(self) -> StateRecord:
+        """The state now; at least REDUCING while a flatten is at work, whatever was stored."""
+        record = self._store.trading_state()
+        if self.flattening and record.trading_state is TradingState.ACTIVE:
+            reason = "the flatten is at work"
+            return replace(record, trading_state=TradingState.REDUCING, reason=reason)
+        return record
+
+    def halt(self, reason: str, actor: str) -> None:
+        """Nothing but the flatten from here on, until an operator resets it."""
+        self._set(TradingState.HALTED, reason, actor)
+
+    def reset(self, reason: str, actor: str) -> None:
+        """Back to ACTIVE, from whatever it was. For operators."""
+        self._set(TradingState.ACTIVE, reason, actor)
+
+    def reduce(self, reason: str, actor: str) -> bool:
+        """ACTIVE becomes REDUCING; a stricter state stays. True when it changed."""
+        if self._store.trading_state().trading_state is not TradingState.ACTIVE:
+            return False
+        self._set(TradingState.REDUCING, reason, actor)
+        return True
+
+    def begin_session(self) -> None:
+        """A new day: REDUCING ends, HALTED stays."""
+        if self._store.trading_state().trading_state is TradingState.REDUCING:
+            self._set(TradingState.ACTIVE, "a new session", MONITOR)
+
+    def _set(self, state: TradingState, reason: str, actor: str) -> None:
+        self._store.set_trading_state(state, reason=reason, actor=actor, now=self._now())
+        quiet = state is TradingState.ACTIVE and actor == MONITOR
+        level = logging.INFO if quiet else logging.WARNING
+        logger.log(level, "trading is %s, by the %s: %s", state, actor, reason)
