@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 ACTOR, RANK = "trader", 50
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 CYCLE_SLACK = timedelta(minutes=4)
-RECONNECT_SECONDS, REPEAT_WAITING_SECONDS = 0.5, 30.0
+RECONNECT_SECONDS, FIRST_COMPLAINT_SECONDS, NEXT_COMPLAINT_SECONDS = 0.25, 2.0, 30.0
 
 
 class ToolServers(ToolBox, Protocol):
@@ -194,18 +194,19 @@ class TradingDay:
     async def _connect(self, *, patience_ends: datetime) -> None:
         """Wait for the servers, in real time: in a simulation, time stands still meanwhile."""
         loop = asyncio.get_running_loop()
-        told_at = None
+        complain_at = loop.time() + FIRST_COMPLAINT_SECONDS  # they may be starting as we are
         while True:
             try:
                 tool_count = await self._tools.connect()
                 break
             except Unavailable as error:
                 self.health.last_error = str(error)
-                if told_at is None or loop.time() >= told_at + REPEAT_WAITING_SECONDS:
-                    told_at = loop.time()
+                given_up = self._clock.now() >= patience_ends
+                if given_up or loop.time() >= complain_at:
+                    complain_at = loop.time() + NEXT_COMPLAINT_SECONDS
                     self._narrator.waiting(str(error))
-            if self._clock.now() >= patience_ends:
-                return
+                if given_up:
+                    return
             self.heartbeat.promise(self._clock.now())
             await asyncio.sleep(RECONNECT_SECONDS)
         self.health.last_error = None

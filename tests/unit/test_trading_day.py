@@ -194,6 +194,7 @@ async def test_a_server_that_is_away_at_the_start_is_named_with_its_command(
     world: Worlds, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.trading_day.RECONNECT_SECONDS", 0)
+    monkeypatch.setattr("agent.trading_day.FIRST_COMPLAINT_SECONDS", 0)
     here = world("25T08:00", "25T08:30")
     why = Unavailable("alpaca-trade: connection refused; start it with: python -m x")
     here.tools.connections = [why, why, why, 20]
