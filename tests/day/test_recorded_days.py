@@ -48,7 +48,7 @@ def test_the_operator_sees_the_day(recorded: RunDay) -> None:
         "END OF DAY POSITION CLOSE",
         "Status: FLAT (no positions)",
         f"Total trades: {run.report['trades']}",
-        "not a language model",
+        "NOT A LANGUAGE MODEL",
     ):
         assert words in run.output, words
 

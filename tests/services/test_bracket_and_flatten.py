@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.processes import World, trading_world
+from tests.services.processes import trading_world
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
@@ -29,7 +29,8 @@ async def test_an_entry_rests_with_its_stop_and_a_flatten_leaves_nothing(tmp_pat
         assert placed.data["approved"], placed.text
         (position,) = await world.exchange("/v2/positions")
         assert position["symbol"] == "AAPL"
-        resting = {order["type"]: order for order in await open_legs(world)}
+        (entry,) = await world.exchange("/v2/orders?status=all&nested=true")
+        resting = {leg["type"]: leg for leg in entry["legs"]}
         assert float(resting["stop"]["stop_price"]) == prices["stop_price"]
         assert float(resting["limit"]["limit_price"]) == prices["target_price"]
         assert resting["stop"]["qty"] == position["qty"]
@@ -45,9 +46,3 @@ async def test_an_entry_rests_with_its_stop_and_a_flatten_leaves_nothing(tmp_pat
         assert report["closed_symbols"] == ["AAPL"]
         assert await world.exchange("/v2/positions") == []
         assert await world.exchange("/v2/orders?status=open") == []
-
-
-async def open_legs(world: World) -> list[dict[str, str]]:
-    """The open orders, legs included."""
-    orders = await world.exchange("/v2/orders?status=open&nested=true")
-    return [leg for order in orders for leg in (order.get("legs") or [order])]
