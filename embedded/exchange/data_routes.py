@@ -30,23 +30,19 @@ class DataRoutes:
 
     def routes(self) -> list[BaseRoute]:
         """Every path that is served here."""
-        facts = {"bar": self._bar, "quote": self._quote, "trade": self._trade}
-        return [
-            Route("/v2/stocks/bars", self.bars),
-            Route("/v2/stocks/snapshots", self._of_many(self._snapshot, "")),
-            *(
-                Route(f"/v2/stocks/{n}s/latest", self._of_many(f, f"{n}s"))
-                for n, f in facts.items()
-            ),
-            Route("/v2/stocks/{symbol}/bars", self.bars),
-            Route("/v2/stocks/{symbol}/snapshot", self._of_one(self._snapshot, "")),
-            *(
-                Route(f"/v2/stocks/{{symbol}}/{name}s/latest", self._of_one(fact, name))
-                for name, fact in facts.items()
-            ),
+        many, one = "/v2/stocks", "/v2/stocks/{symbol}"
+        found: list[BaseRoute] = [
+            Route(f"{many}/bars", self.bars),
+            Route(f"{one}/bars", self.bars),
+            Route(f"{many}/snapshots", self._of_many(self._snapshot, "")),
+            Route(f"{one}/snapshot", self._of_one(self._snapshot, "")),
             Route("/v1beta1/screener/stocks/most-actives", self.most_actives),
             Route("/v1beta1/screener/stocks/movers", self.movers),
         ]
+        for name, fact in (("bar", self._bar), ("quote", self._quote), ("trade", self._trade)):
+            found.append(Route(f"{many}/{name}s/latest", self._of_many(fact, f"{name}s")))
+            found.append(Route(f"{one}/{name}s/latest", self._of_one(fact, name)))
+        return found
 
     async def bars(self, request: Request) -> Response:
         """Bars of one symbol (in the path) or of many, page by page."""
@@ -135,13 +131,14 @@ class DataRoutes:
 
     def _snapshot(self, symbol: str, at: datetime) -> dict[str, Any] | None:
         days = self._market.days(symbol, at)
-        return {
+        parts = {
             "latestTrade": self._trade(symbol, at),
             "latestQuote": self._quote(symbol, at),
             "minuteBar": self._bar(symbol, at),
             "dailyBar": _bar(next(days, None)),
             "prevDailyBar": _bar(next(days, None)),
         }
+        return {name: part for name, part in parts.items() if part} or None
 
     def _two_days(self) -> list[tuple[str, Candle, Candle]]:
         now, found = self._now(), []

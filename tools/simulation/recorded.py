@@ -5,6 +5,7 @@ of its minute, so it counts from there on. A missing row means that nothing chan
 rounded to the cent.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -34,12 +35,12 @@ class RecordedTape:
     ) -> None:
         """Read every day up to `last_day`, of `symbols` only if there are any.
 
-        Raises ConfigError that names file and line when one is not as it should be, or when there
-        is nothing to read.
+        Raises ConfigError that names file and line when one is not as it should be, and when there
+        is nothing to read, or nothing of a symbol that was named.
         """
         self._days: dict[tuple[str, date], Day] = {}
         self._daily: dict[tuple[str, date], Candle] = {}
-        for on in _dates(directory):
+        for on in recorded_dates(directory):
             session = hours.session_on(on) if on <= last_day else None
             if session is None:
                 continue
@@ -49,9 +50,10 @@ class RecordedTape:
                 regular = [candle for candle in day.candles if opens <= candle.start < closes]
                 if regular:
                     self._daily[symbol, on] = merged(regular, opens)
-        if not self._days:
-            raise ConfigError(f"no recorded bars in {directory} up to {last_day}")
         self.symbols = tuple(sorted({symbol for symbol, _ in self._days}))
+        missing = "".join(f" of {name}" for name in sorted({*symbols} - {*self.symbols}))
+        if missing or not self._days:
+            raise ConfigError(f"no recorded bars{missing} in {directory} up to {last_day}")
         self.first_day = min(on for _, on in self._days)
 
     def day(self, symbol: str, on: date) -> Day | None:
@@ -64,16 +66,12 @@ class RecordedTape:
 
 
 def recorded_dates(directory: Path) -> list[date]:
-    """The dates that `directory` has a folder for, ascending."""
-    return list(_dates(directory))
-
-
-def _dates(directory: Path) -> Iterator[date]:
-    for folder in sorted(directory.iterdir()):
-        try:
-            yield date.fromisoformat(folder.name)
-        except ValueError:
-            continue  # a README, a checksum: not a day
+    """The dates that `directory` has a folder for, ascending; what is named otherwise is no day."""
+    dates = []
+    for entry in directory.iterdir():
+        with contextlib.suppress(ValueError):
+            dates.append(date.fromisoformat(entry.name))
+    return sorted(dates)
 
 
 def _files(folder: Path, symbols: Sequence[str]) -> Iterator[tuple[str, Path]]:
@@ -135,7 +133,7 @@ def _seconds(label: str) -> int:
 
 def _cents(text: str) -> int:
     price = float(text)
-    if not 0 < price < 1e7:
+    if not 0.01 <= price < 1e7:
         raise ValueError(f"{text} is not a price")
     return round(price * 100)
 
