@@ -119,7 +119,7 @@ class DataTools:
         return Asset.of(symbol, self._broker.instrument(symbol) if equity else None)
 
     def get_quotes(self, symbols: Symbols) -> Quotes:
-        """Latest bid and ask."""
+        """Latest bid, ask, mid, spread and age."""
         quotes, now = self._market.quotes(symbols), self._now()
         return Quotes(quotes=[QuoteLine.of(quotes[s], now) for s in symbols if s in quotes])
 
@@ -129,7 +129,7 @@ class DataTools:
         timeframe: Literal["1Min", "5Min", "15Min", "1Day"] = "5Min",
         limit: Annotated[int, Field(ge=1, le=MOST_BARS)] = 20,
     ) -> Bars:
-        """Latest closed bars, oldest first."""
+        """Latest closed bars, oldest first, stamped with their start."""
         if timeframe == "1Day":
             bars = self._days(symbol, limit)
         else:
@@ -138,7 +138,7 @@ class DataTools:
         return Bars(symbol=symbol, timeframe=timeframe, bars=bars)
 
     def get_snapshots(self, symbols: Symbols) -> Snapshots:
-        """Price, quote, range, VWAP and change of the day."""
+        """Price, quote, day's range, VWAP, change since the prior close, volume ratio."""
         quotes = self._market.quotes(symbols)
         with self._known(symbols) as now:
             lines = [
@@ -150,7 +150,7 @@ class DataTools:
     def get_indicators(
         self, symbol: Symbol, timeframe: Intraday = "5Min", names: Names | None = None
     ) -> Indicators:
-        """Indicator values at the last closed bar; all without names."""
+        """Indicators at the last closed bar: all, or those named (rsi, macd, ema_20, atr...)."""
         with self._known([symbol]) as now:
             frame = self._history.frame(symbol, Timeframe(timeframe), now)
             last = self._history.bars(symbol, Timeframe(timeframe), now, limit=1)
@@ -162,7 +162,7 @@ class DataTools:
         )
 
     def get_multi_timeframe_analysis(self, symbol: Symbol) -> Analysis:
-        """A signal taken apart: 1, 5 and 15 minutes."""
+        """One signal taken apart into 1, 5 and 15 minutes and their parts."""
         with self._known([symbol]) as now:
             return Analysis.of(self._analyst.look(symbol, now))
 
@@ -173,7 +173,7 @@ class DataTools:
         return Signals(signals=[SignalLine.of(view) for view in views])
 
     def get_levels(self, symbol: Symbol) -> SymbolLevels:
-        """Support and resistance, nearest first."""
+        """Support and resistance, nearest first; ranges of the session, its opening, the prior."""
         with self._known([symbol]) as now:
             vwap = self._analyst.look(symbol, now).vwap
             ranges = self._ranges(symbol, now)
@@ -181,7 +181,7 @@ class DataTools:
         return SymbolLevels.of(symbol, ranges, find_levels(ranges, fives, vwap), vwap)
 
     def get_movers(self, top: Annotated[int, Field(ge=1, le=MOST_MOVERS)] = 5) -> Movers:
-        """The day's largest gains and losses."""
+        """The day's largest gains, then losses, among all stocks."""
         return Movers(movers=self._market.movers(top))
 
     @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """The catalogue names what the servers really offer, and all of it fits in a prompt."""
 
 import json
-from typing import Any, cast
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from mcp import Client, Tool
@@ -12,27 +13,30 @@ from agent.base_agent.mcp_tools import openai_specs
 from agent_tools._catalog import CATALOG, Access, Server
 from agent_tools._mcp_server import Role, ToolServer
 from agent_tools.tool_alpaca_data import DataTools
-from tests.feeds import HOURS, MONDAY, at
+from agent_tools.tool_alpaca_trade import TradeTools
+from tests.feeds import HOURS
 from tools.hosting import Incidents
 
 PROMPT_BYTES = 6_500
 
 
-def data_server() -> MCPServer[Any]:
-    """The data server's tools over nothing."""
-    nobody = cast("Any", None)
-    tools = DataTools(nobody, nobody, HOURS, lambda: at(MONDAY, 10, 0))
+def server_of(which: Server) -> MCPServer[Any]:
+    """A server's tools over nothing: they are listed here, not called."""
+    nobody: Any = Mock()
+    data, trade = DataTools(nobody, nobody, HOURS, nobody), TradeTools(nobody)
+    of_data = which is Server.DATA
     return ToolServer(
-        Server.DATA,
-        caller=Role.DATA,
-        tokens={Role.DATA: SecretStr("key")},
+        which,
+        caller=Role.AGENT,
+        tokens={Role.AGENT: SecretStr("key")},
         incidents=Incidents(),
-        reads=tools.all(),
+        reads=data.all() if of_data else trade.reads(),
+        writes=() if of_data else trade.writes(),
     ).mcp
 
 
-async def offered(server: MCPServer[Any]) -> list[Tool]:
-    async with Client(server) as client:
+async def offered(which: Server) -> list[Tool]:
+    async with Client(server_of(which)) as client:
         return (await client.list_tools()).tools
 
 
@@ -51,14 +55,16 @@ def test_there_are_twenty_tools_of_ten_each() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_data_server_offers_its_half_of_the_catalogue() -> None:
-    tools = await offered(data_server())
-    assert {tool.name: access_of(tool) for tool in tools} == catalogued(Server.DATA)
+@pytest.mark.parametrize("which", Server)
+async def test_a_server_offers_its_half_of_the_catalogue(which: Server) -> None:
+    tools = await offered(which)
+    assert {tool.name: access_of(tool) for tool in tools} == catalogued(which)
 
 
 @pytest.mark.anyio
-async def test_the_data_tools_take_three_thousand_bytes_of_the_prompt_at_most() -> None:
-    specs = openai_specs(await offered(data_server()))
-    size = len(json.dumps(specs, separators=(",", ":")))
-    print(f"data tools: {size} bytes")
-    assert size <= 3_000
+async def test_what_the_model_is_shown_fits_in_the_prompt() -> None:
+    tools = [tool for which in Server for tool in await offered(which)]
+    text = json.dumps(openai_specs(tools), separators=(",", ":"))
+    print(f"{len(tools)} tools: {len(text)} bytes")
+    assert len(text) <= PROMPT_BYTES
+    assert "agent_only" not in text
