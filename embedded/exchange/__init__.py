@@ -1,1 +1,1 @@
-"""The embedded exchange: Alpaca's APIs over one simulated account, and the owner of simulated time."""
+"""The embedded exchange: Alpaca's APIs over one simulated account; the owner of simulated time."""

@@ -1,0 +1,1 @@
+"""The simulated market and its one account: tapes, matching, book, and the in-memory broker."""
