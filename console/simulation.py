@@ -128,17 +128,17 @@ class _Launcher:
         await exchange.ready(self._client, self._ports.exchange)
 
     async def _start_services(self) -> None:
-        """All at once: they import for longer than they wait for one another."""
+        """The servers together, for all they do is import; then the trader, which needs them."""
         ports, start = self._ports, self._children.start
-        trader = str(ROOT / "active_trader.py")
-        started = {
+        servers = {
             ports.model: await start("model", "-m", "embedded.model", "--port", str(ports.model)),
             ports.data: await start("data", "-m", "agent_tools.tool_alpaca_data"),
             ports.trade: await start("trade", "-m", "agent_tools.tool_alpaca_trade"),
-            ports.trader: await start("trader", trader, to_terminal=not self._plan.as_json),
         }
-        waits = (child.ready(self._client, port) for port, child in started.items())
-        await asyncio.gather(*waits)
+        await asyncio.gather(*(child.ready(self._client, port) for port, child in servers.items()))
+        entry = str(ROOT / "active_trader.py")
+        trader = await start("trader", entry, to_terminal=not self._plan.as_json)
+        await trader.ready(self._client, ports.trader)
 
     async def _days(self, clock: SimulatedClock) -> list[Outcome]:
         plan, examiner = self._plan, Examiner(self._settings, self._client)
