@@ -32,6 +32,10 @@ UNREACHABLE, INTERRUPTED, REFUSED = -32099, -32098, -32097  # never sent; maybe 
 TIMED_OUT = -32001  # the SDK's own
 
 
+class TokenRefused(Unavailable):
+    """The server runs with another token than ours."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerAddress:
     """Where a tool server is, and how to start it when it is not."""
@@ -105,8 +109,9 @@ class McpTools:
             try:
                 await counter.list_tools()
             except Unavailable as error:
-                address = counter.address
-                raise Unavailable(f"{error}; start it with: {address.start_command}") from error
+                verb = "restart" if isinstance(error, TokenRefused) else "start"
+                command = counter.address.start_command
+                raise Unavailable(f"{error}; {verb} it with: {command}") from error
         return len(self._tools())
 
     def specs(self) -> Sequence[Mapping[str, Any]]:
@@ -185,7 +190,8 @@ class _Counter:
             raise MCPError(INTERRUPTED, f"{name} answered out of shape") from error
 
     def _unavailable(self, error: MCPError) -> Unavailable:
-        return Unavailable(f"{self.address.name}: {error.message}")
+        kind = TokenRefused if error.code == REFUSED else Unavailable
+        return kind(f"{self.address.name}: {error.message}")
 
 
 def openai_specs(tools: Sequence[Tool]) -> list[dict[str, Any]]:

@@ -143,5 +143,5 @@ async def test_a_wrong_argument_is_a_result_that_names_it() -> None:
 
 async def test_a_wrong_token_says_so() -> None:
     async with over_mcp(data_token="stolen") as tools:
-        with pytest.raises(Unavailable, match="the token was refused"):
+        with pytest.raises(Unavailable, match=r"the token was refused \(401\); restart it with: "):
             await tools.connect()
