@@ -20,7 +20,7 @@ from alpaca.data.historical.stock import StockHistoricalDataClient
 from alpaca.data.requests import MarketMoversRequest, StockBarsRequest, StockLatestQuoteRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 
-from tools.alpaca_transport import CallFailed, Calls
+from tools.alpaca_transport import CallFailed, Calls, outlast
 from tools.core.errors import MarketDataUnavailable
 from tools.core.market import Bar, Market, Mover, Quote, Timeframe, market_of
 
@@ -71,12 +71,14 @@ class AlpacaMarketData:
         now: Callable[[], datetime],
         settling: timedelta,
         feed: str = "iex",
+        on_timeout: Callable[[str], None] = outlast,
     ) -> None:
         """`url` is the data host without a version; `now` tells which bars are closed."""
         host = url.rstrip("/").removesuffix("/v2")
         self._stocks = StockHistoricalDataClient(key, secret, raw_data=True, url_override=host)
         self._screener = ScreenerClient(key, secret, raw_data=True, url_override=host)
-        self._stock_calls, self._screener_calls = Calls(self._stocks), Calls(self._screener)
+        self._stock_calls = Calls(self._stocks, on_timeout)
+        self._screener_calls = Calls(self._screener, on_timeout)
         self._now, self._settling, self._feed = now, settling, DataFeed(feed)
         self._strips: dict[tuple[Timeframe, str], _Strip] = {}
         self._day = now().date()

@@ -25,7 +25,7 @@ from alpaca.trading.requests import (
     TakeProfitRequest,
 )
 
-from tools.alpaca_transport import AnswerLost, CallFailed, Calls, NotSent, Refused
+from tools.alpaca_transport import AnswerLost, CallFailed, Calls, NotSent, Refused, outlast
 from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from tools.core.market import Instrument, Market, market_of
 from tools.core.trading import (
@@ -59,11 +59,13 @@ _REQUESTS: dict[OrderType, Callable[..., OrderRequest]] = {
 class AlpacaBroker:
     """`tools.core.seams.Broker` over HTTP. Every call ends within 13 s; none is repeated."""
 
-    def __init__(self, *, key: str, secret: str, url: str) -> None:
+    def __init__(
+        self, *, key: str, secret: str, url: str, on_timeout: Callable[[str], None] = outlast
+    ) -> None:
         """`url` is the trading host, with or without the `/v2` that alpaca-py adds itself."""
         host = url.rstrip("/").removesuffix("/v2")
         self._client = TradingClient(key, secret, raw_data=True, url_override=host)
-        self._calls = Calls(self._client)
+        self._calls = Calls(self._client, on_timeout)
 
     def clock(self) -> BrokerClock:
         """The broker's own time and whether the market is open."""

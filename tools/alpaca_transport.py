@@ -23,10 +23,7 @@ _MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticErro
 
 
 class CallFailed(Exception):
-    """One call gave no usable answer. The text names the call and holds no secret.
-
-    A time-out has a TimeoutError as its cause: in simulated time that ends the run.
-    """
+    """One call gave no usable answer. The text names the call and holds no secret."""
 
 
 class NotSent(CallFailed):
@@ -45,11 +42,19 @@ class AnswerLost(CallFailed):
     """Sent, then a time-out, a cut connection, a 5xx or an unreadable body: it may be done."""
 
 
+def outlast(_: str) -> None:
+    """A time-out is one failure among others."""
+
+
 class Calls:
     """The calls of one alpaca-py client, from any thread: they share only urllib3's pool."""
 
-    def __init__(self, client: RESTClient) -> None:
-        """Takes `client` over. The names with an underscore are alpaca-py 0.44's own (pinned)."""
+    def __init__(self, client: RESTClient, on_timeout: Callable[[str], None] = outlast) -> None:
+        """Takes `client` over. The names with an underscore are alpaca-py 0.44's own (pinned).
+
+        `on_timeout` hears of each time-out before it is raised.
+        """
+        self._on_timeout = on_timeout
         for scheme in ("https://", "http://"):
             client._session.mount(scheme, _TimeoutAdapter(pool_maxsize=16))
         client._retry_codes = []
@@ -65,13 +70,21 @@ class Calls:
             return parse(request(*arguments))
         except APIError as error:
             raise self._turned_down(name, error) from None
+        except requests.Timeout as error:
+            raise self._too_late(name, error) from None
         except requests.ConnectionError as error:
             raise _disconnected(name, error) from None
-        except requests.ReadTimeout:
-            why = f"{name}: no answer within {READ_SECONDS:g} s"
-            raise AnswerLost(why) from TimeoutError(why)
         except (requests.RequestException, *_MISSHAPEN) as error:
             raise AnswerLost(f"{name}: unusable answer ({type(error).__name__})") from None
+
+    def _too_late(self, name: str, error: requests.Timeout) -> CallFailed:
+        if isinstance(error, requests.ConnectTimeout):
+            failed: CallFailed = NotSent(f"{name}: no connection within {CONNECT_SECONDS} s")
+        else:
+            failed = AnswerLost(f"{name}: no answer within {READ_SECONDS:g} s")
+        logger.warning("%s", failed)
+        self._on_timeout(str(failed))
+        return failed
 
     def _turned_down(self, name: str, error: APIError) -> CallFailed:
         status = int(error.status_code)
@@ -109,9 +122,7 @@ def _body(response: requests.Response) -> tuple[int | None, str]:
 
 def _disconnected(name: str, error: requests.ConnectionError) -> CallFailed:
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(error, requests.ConnectTimeout):
-        why = f"no connection within {CONNECT_SECONDS} s"
-    elif isinstance(reason, NewConnectionError):
+    if isinstance(reason, NewConnectionError):
         refused = isinstance(reason.__cause__, ConnectionRefusedError)
         why = "connection refused" if refused else f"no connection ({reason.__cause__})"
     else:

@@ -5,6 +5,7 @@ Live trading passes its third switch here; the first two are in `tools.settings`
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -68,6 +69,7 @@ def make_broker(settings: Settings) -> Broker:
         key=settings.alpaca_key.get_secret_value(),
         secret=settings.alpaca_secret.get_secret_value(),
         url=settings.trading_url,
+        on_timeout=_on_timeout(settings),
     )
     if settings.mode is Mode.LIVE:
         _confirm_account(settings, broker)
@@ -85,7 +87,20 @@ def make_market_data(settings: Settings, now: Callable[[], datetime]) -> "Alpaca
         url=settings.data_url,
         now=now,
         settling=timedelta(0) if settings.simulated else ALPACA_SETTLING,
+        on_timeout=_on_timeout(settings),
     )
+
+
+def _on_timeout(settings: Settings) -> Callable[[str], None]:
+    """Real services outlast a time-out; in simulated time it would change the day's result."""
+    from tools.alpaca_transport import outlast
+
+    return _end_the_run if settings.simulated else outlast
+
+
+def _end_the_run(why: str) -> None:
+    sys.stderr.write(f"a real time-out fired in simulated time: {why}\n")
+    os._exit(1)
 
 
 def _confirm_account(settings: Settings, broker: Broker) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.stub_server import Reply, StubServer
+from tests.stub_server import Fault, Reply, StubServer
 from tools import settings, wiring
 from tools.alpaca_trading import AlpacaBroker
 from tools.core.errors import BrokerUnavailable, ConfigError
@@ -79,3 +79,20 @@ def test_making_a_clock_loads_neither_alpaca_nor_pandas() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert result.stdout == "set()\n"
+
+
+def test_a_real_time_out_in_simulated_time_ends_the_process(tmp_path: Path) -> None:
+    with StubServer(Fault.HANG) as server:
+        program = (
+            "from tools import alpaca_transport, settings, wiring\n"
+            "alpaca_transport.READ_SECONDS = 0.05\n"
+            f"found = settings.load({{'ACTIVE_TRADER_HOME': {str(tmp_path)!r},"
+            " 'ACTIVE_TRADER_CLOCK': 'ws://127.0.0.1:1/time',"
+            f" 'ALPACA_TRADING_URL': {server.url!r}}})\n"
+            "wiring.make_broker(found).clock()\n"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("in simulated time: get_clock: no answer within 0.05 s\n")
