@@ -144,29 +144,35 @@ class Cycle:
             now=report.started_at,
             last_denials=[entry for outcome in last_denials for entry in _denials(outcome)],
         )
-        report.thought = await self._agent.think(
+        thought = await self._agent.think(
             prompt.system,
             prompt.message(view),
             tools=tools,
             tickets=tickets,
             deadline_seconds=self._reasoning_seconds(session),
         )
-        report.decisions, report.error = tickets.decisions, report.thought.error
-        self._heed(report.thought.faults)
+        report.thought, report.error = thought, thought.error
+        report.decisions = tickets.decisions
+        self._heed(thought.faults)
 
         report.states.append(State.RISK_CHECK)
-        entries_refused = self._risk_check(report.thought, session)
+        entries_refused = self._risk_check(thought, session)
 
         report.states.append(State.EXECUTION)
         report.outcomes = await tickets.send(entries_refused=entries_refused)
         self._heed(tickets.faults)
 
         report.states.append(State.LEARNING)
+        await self._learn(report, perception, tools, session)
+
+    async def _learn(
+        self, report: CycleReport, perception: Perception, tools: ToolBox, session: Session
+    ) -> None:
+        """What the account looks like now, and when to look again."""
         if report.outcomes:
             report.book = await read_book(tools)
-        minutes = minutes_to_next_cycle(
-            perception.volume_ratios, holding=bool(report.book.positions)
-        )
+        holding = bool(report.book and report.book.positions)
+        minutes = minutes_to_next_cycle(perception.volume_ratios, holding=holding)
         report.next_at = next_start(session, report.started_at, minutes, self._clock.now())
 
     def _risk_check(self, thought: Thought, session: Session) -> Denial | None:
