@@ -220,7 +220,9 @@ def main() -> int:
 
 async def _serve(settings: Settings) -> None:
     incidents = Incidents()
-    log_to((settings.home / "logs" / "alpaca_data_mcp.log", logging.INFO), level=settings.log_level)
+    log_to(
+        (settings.home / "logs" / "alpaca_data_mcp.log", logging.NOTSET), level=settings.log_level
+    )
     logging.getLogger().addHandler(incidents)
     async with make_clock(settings) as clock:
         tools = DataTools(

@@ -234,7 +234,7 @@ def make_server(
 async def _serve(settings: Settings) -> None:
     incidents = Incidents()
     log_to(
-        (settings.home / "logs" / "alpaca_trade_mcp.log", logging.INFO), level=settings.log_level
+        (settings.home / "logs" / "alpaca_trade_mcp.log", logging.NOTSET), level=settings.log_level
     )
     logging.getLogger().addHandler(incidents)
     async with make_clock(settings) as clock:

@@ -3,6 +3,7 @@ own, since it repeats a POST; and failures sorted by what may have happened at t
 """
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -65,7 +66,7 @@ class Calls:
         self, parse: Callable[[Any], T], request: Callable[..., Any], *arguments: Any
     ) -> T:
         """`parse` of what the client's method `request` answers. Raises only CallFailed."""
-        name = request.__name__
+        name, began = request.__name__, time.perf_counter()
         try:
             return parse(request(*arguments))
         except APIError as error:
@@ -76,6 +77,8 @@ class Calls:
             raise _disconnected(name, error) from None
         except (requests.RequestException, *_MISSHAPEN) as error:
             raise AnswerLost(f"{name}: unusable answer ({type(error).__name__})") from None
+        finally:
+            logger.debug("%s took %.6f s", name, time.perf_counter() - began)
 
     def _too_late(self, name: str, error: requests.Timeout) -> CallFailed:
         if isinstance(error, requests.ConnectTimeout):
