@@ -94,9 +94,7 @@ class _Flattening:
                 self._cancel(order)
         else:
             self._cancel(None)
-        deadline = self._now() + ROUND
-        while self._orders() and self._now() < deadline and self._pause(POLL):
-            pass
+        self._let_orders_end()
 
     def _cancel(self, order: Order | None) -> None:
         """Ask for the end of one order, or of all."""
@@ -128,19 +126,26 @@ class _Flattening:
                 break
             if order.open:
                 return
+        if attempt > 1:
+            self._pause(POLL)  # an order may be done a moment before its position is
         # Read after that look, so that what an earlier attempt has sold is gone from it.
         left = [position for position in self._positions() if position.symbol == symbol]
         if left and self._may_submit():
             self._broker.submit(_exit_order(client_order_id, left[0]))
 
     def _settled(self) -> bool:
-        """Nothing held and nothing open, read twice. False if a round does not bring it about."""
-        deadline = self._now() + ROUND
-        while self._positions() or self._orders():
-            if self._now() >= deadline or not self._pause(POLL):
-                return False
+        """Nothing held and nothing open, read twice, once what was sent has had its time."""
+        self._let_orders_end()
+        if self._positions() or self._orders():
+            return False
         self._wait(self._now() + READS_APART)
         return not self._positions() and not self._orders()
+
+    def _let_orders_end(self) -> None:
+        """Wait for the open orders, no longer than a round."""
+        deadline = self._now() + ROUND
+        while self._orders() and self._now() < deadline and self._pause(POLL):
+            pass
 
     def _positions(self) -> list[Position]:
         found = [p for p in self._broker.positions() if p.quantity and p.symbol not in self._exempt]
@@ -178,7 +183,9 @@ class _Flattening:
             return tuple(sorted(self._held))
 
     def _note(self, words: str) -> None:
-        logger.error("%s", words)
+        """Log and keep a failure, the first time that it happens."""
+        if words not in self._errors:
+            logger.error("%s", words)
         self._errors[words] = None
 
 

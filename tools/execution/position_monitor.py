@@ -93,8 +93,11 @@ class PositionMonitor:
             if self._away:
                 logger.info("audit: all answer again")
             self._away = False
+        now, session = self._premises.now(), self._books.session()
         periods = IDLE_PERIODS if self._auditor.idle and not self._away else 1
-        self._audit_due = self._premises.now() + periods * self._period
+        self._audit_due = now + periods * self._period
+        if session is not None and now < session.wake_at:
+            self._audit_due = min(self._audit_due, session.wake_at)
 
     def request_flatten(self, caller: str) -> None:
         """Have the next turn flatten. Asking again while one is at work changes nothing."""
@@ -103,7 +106,7 @@ class PositionMonitor:
             return
         now = self._premises.now()
         _journal(lambda: self._premises.store.begin_flatten(session.on, caller=caller, now=now))
-        logger.warning("flatten asked for by the %s", caller)
+        logger.info("flatten asked for by the %s", caller)
         self._asked = caller
 
     def flatten_status(self) -> FlattenStatus:

@@ -51,6 +51,5 @@ class TradingControl:
 
     def _set(self, state: TradingState, reason: str, actor: str) -> None:
         self._store.set_trading_state(state, reason=reason, actor=actor, now=self._now())
-        quiet = state is TradingState.ACTIVE and actor == MONITOR
-        level = logging.INFO if quiet else logging.WARNING
+        level = logging.WARNING if state is TradingState.HALTED else logging.INFO
         logger.log(level, "trading is %s, by the %s: %s", state, actor, reason)
