@@ -55,7 +55,9 @@ async def serve(options: Options, page: Path) -> None:
     venue = Venue(Market(tape, hours), now, cash=options.cash, seed=options.seed)
     venue.catch_up()  # a table that does not reach this day is told now, not to the first client
     listener = await bind(options.port)
-    server = http_server(create_app(venue, now, keeper), ws="websockets-sansio")
+    server = http_server(
+        create_app(venue, now, keeper, access=options.access), ws="websockets-sansio"
+    )
     logger.info(
         "embedded exchange: a simulation, not a broker, no order leaves this machine: "
         "%s on http://127.0.0.1:%d, %s time %s New York",

@@ -1,18 +1,18 @@
 """The embedded exchange as one ASGI app: trading, market data, simulated time and health."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from embedded.exchange import timekeeper
+from embedded.exchange.access import Access, AccessRequired
 from embedded.exchange.account_routes import AccountRoutes
 from embedded.exchange.data_routes import DataRoutes
 from embedded.exchange.order_routes import OrderRoutes
@@ -20,11 +20,24 @@ from embedded.exchange.timekeeper import TimeKeeper
 from tools.simulation.refusals import Refused
 from tools.simulation.venue import Venue
 
+ANYBODY = Access()
+
+type Layer = Callable[[ASGIApp], ASGIApp]
+"""Something between a client who may ask and its answer: it can act before, after and instead."""
+
 
 def create_app(
-    venue: Venue, now: Callable[[], datetime], keeper: TimeKeeper | None = None
+    venue: Venue,
+    now: Callable[[], datetime],
+    keeper: TimeKeeper | None = None,
+    *,
+    access: Access = ANYBODY,
+    layers: Sequence[Layer] = (),
 ) -> ASGIApp:
-    """The app over `venue` at `now()`; with a `keeper` it also owns simulated time at `/time`."""
+    """The app over `venue` at `now()`; with a `keeper` it also owns simulated time at `/time`.
+
+    A request goes through `layers`, the first one first, once it is known that it may be asked.
+    """
     app = Starlette(
         routes=[
             *OrderRoutes(venue).routes(),
@@ -36,24 +49,10 @@ def create_app(
         exception_handlers={Refused: _refused, HTTPException: _no_such_endpoint},
     )
     app.router.redirect_slashes = False
-    return KeyRequired(app)
-
-
-class KeyRequired:
-    """Asks for a key on the two APIs. Any key will do: there is one account, and it is a game."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401 without a key, else pass on."""
-        answer: ASGIApp = self._app
-        if scope["type"] == "http" and scope["path"].startswith(("/v1", "/v2")):
-            headers = Headers(scope=scope)
-            pair = headers.get("apca-api-key-id"), headers.get("apca-api-secret-key")
-            if not all(pair) and not headers.get("authorization"):
-                answer = JSONResponse({"message": "unauthorized."}, 401)
-        await answer(scope, receive, send)
+    outer: ASGIApp = app
+    for layer in reversed(layers):
+        outer = layer(outer)
+    return AccessRequired(outer, access)
 
 
 async def _health(_: Request) -> Response:

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
+from embedded.exchange.access import Access
 from tools.core.market import Market, market_of
 from tools.simulation.recorded import recorded_dates
 
@@ -33,6 +34,20 @@ class Options:
     seed: int
     page: Path | None
     table: Path
+    key: str
+    secret: str
+    strict_auth: bool
+    admin_token: str
+
+    @property
+    def access(self) -> Access:
+        """Who may ask."""
+        return Access(
+            key=self.key,
+            secret=self.secret,
+            strict=self.strict_auth,
+            admin_token=self.admin_token,
+        )
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -56,6 +71,8 @@ def read_options(arguments: Sequence[str]) -> Options:
             parser.error(f"argument --session: {options.session} is not recorded (there: {known})")
     if options.symbols and not options.data:
         parser.error("argument --symbols: narrows --data only")
+    if options.strict_auth and not (options.key and options.secret):
+        parser.error("argument --strict-auth: needs --key and --secret")
     if options.until and (not options.session or options.until < options.session):
         parser.error("argument --until: needs an earlier --session")
     return options
@@ -117,6 +134,20 @@ def _parser() -> OneLineParser:
         default=ROOT / "data" / "session_table.csv",
         metavar="FILE",
         help="the session table (default data/session_table.csv)",
+    )
+    add("--key", default="", metavar="K", help="the API key of --strict-auth")
+    add("--secret", default="", metavar="S", help="the API secret of --strict-auth")
+    add(
+        "--strict-auth",
+        action="store_true",
+        help="answer 401 to any other pair of keys (default: any two words will do)",
+    )
+    add(
+        "--admin-token",
+        default="",
+        metavar="T",
+        help="serve /sim (time and faults on command) to who sends Authorization: Bearer T "
+        "(default: /sim is not there)",
     )
     return it
 

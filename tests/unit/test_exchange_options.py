@@ -27,7 +27,7 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "simulation, not a broker" in text
     for option in dataclasses.fields(Options):
-        assert f"--{option.name}" in text
+        assert f"--{option.name.replace('_', '-')}" in text
 
 
 def test_without_options_it_is_a_synthetic_market_in_real_time() -> None:
@@ -59,6 +59,7 @@ def test_options_are_read_as_what_they_mean() -> None:
         ("--symbols SPY", "narrows --data only"),
         ("--until 2026-11-27", "needs an earlier --session"),
         ("--data . --synthetic SPY", "not allowed with"),
+        ("--strict-auth --key K", "needs --key and --secret"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(
