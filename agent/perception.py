@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import batched
 from typing import Any
 
 from tools.core.errors import Unavailable
@@ -14,6 +15,8 @@ from tools.core.trading import Position
 from tools.schedule.market_hours import new_york
 
 type Json = Mapping[str, Any]
+
+SYMBOLS_PER_CALL = 20  # what the data server answers at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +85,13 @@ async def read_book(tools: ToolBox) -> Book:
 async def perceive(tools: ToolBox, watchlist: Sequence[str]) -> Perception:
     """Read everything that a cycle starts from. Raises Unavailable."""
     book = await read_book(tools)
-    symbols = list(dict.fromkeys((*watchlist, *book.symbols)))
-    signals = await _ask(tools, "get_trading_signals", symbols=symbols)
-    return Perception(
-        book=book,
-        risk=await _ask(tools, "get_risk_status"),
-        signals=tuple(signals["signals"]),
-    )
+    symbols = tuple(dict.fromkeys((*watchlist, *book.symbols)))
+    signals: list[Json] = []
+    for asked in batched(symbols, SYMBOLS_PER_CALL):
+        answer = await _ask(tools, "get_trading_signals", symbols=list(asked))
+        signals += answer["signals"]
+    risk = await _ask(tools, "get_risk_status")
+    return Perception(book=book, risk=risk, signals=tuple(signals))
 
 
 def snapshot(
