@@ -8,14 +8,14 @@ entries closed until the books have been compared with it.
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
 import anyio.from_thread
 import anyio.to_thread
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from agent_tools._mcp_server import Role, ToolServer, serve
 from agent_tools._trade_answers import (
@@ -210,10 +210,13 @@ async def watch(clock: Clock, room: TradeRoom, joined: asyncio.Event) -> None:
             await clock.sleep_until(wake)
 
 
-def make_server(
-    room: TradeRoom, settings: Settings, incidents: Incidents, rouse: Callable[[], Awaitable[None]]
+def counter(
+    room: TradeRoom,
+    tokens: Mapping[Role, SecretStr],
+    incidents: Incidents,
+    rouse: Callable[[], Awaitable[None]],
 ) -> ToolServer:
-    """The counter around `room`."""
+    """The server in front of `room`; `rouse` wakes its monitor."""
     tools = TradeTools(room)
 
     def health() -> dict[str, str]:
@@ -222,7 +225,7 @@ def make_server(
     return ToolServer(
         "alpaca-trade",
         caller=Role.AGENT,
-        tokens={Role.AGENT: settings.agent_token, Role.OPERATOR: settings.operator_token},
+        tokens=tokens,
         incidents=incidents,
         reads=tools.reads(),
         writes=tools.writes(),
@@ -252,7 +255,8 @@ async def _serve(settings: Settings) -> None:
         async def rouse() -> None:
             await clock.rouse(MONITOR_ACTOR)
 
-        server = make_server(room, settings, incidents, rouse)
+        tokens = {Role.AGENT: settings.agent_token, Role.OPERATOR: settings.operator_token}
+        server = counter(room, tokens, incidents, rouse)
         joined = asyncio.Event()
 
         async def answer() -> None:
