@@ -106,21 +106,21 @@ demo() {
     exec "$python" "$root/active_trader.py" simulate --synthetic AAPL,MSFT,NVDA --date 2025-11-05 "$@"
 }
 
-times=()
+times=
 running=
 part() { # NAME COMMAND...
-    local began=$SECONDS
     running=$1
+    began=$SECONDS
     shift
     "$@"
-    times+=("$running $((SECONDS - began)) s")
+    times="${times:+$times, }$running $((SECONDS - began)) s"
     running=
 }
 
 report() {
-    if [ ${#times[@]} -eq 0 ]; then return; fi
-    if [ -n "$running" ]; then say "$running failed"; fi
-    say "times: $(IFS=, && echo "${times[*]}")"
+    if [ -z "$times" ]; then return; fi # set-up failed, and said why
+    if [ -n "$running" ]; then times="$times, $running FAILED after $((SECONDS - began)) s"; fi
+    say "$times"
 }
 
 lint() {

@@ -28,6 +28,7 @@ from tools.settings import ROOT, Settings, load
 
 AFTER_CLOSE = timedelta(minutes=2)
 STANDSTILL_SECONDS = 60.0
+LOOKS_SECONDS = 5.0
 REAPING_SECONDS = 1.0
 INTERRUPTED = 130
 
@@ -51,7 +52,7 @@ async def run(plan: Plan) -> dict[str, Any]:
     told = environment(home, ports, os.environ)
     children = Children(told, folder=home / "logs", cwd=ROOT)
     async with httpx2.AsyncClient(trust_env=False, timeout=STANDSTILL_SECONDS) as client:
-        launcher = _Launcher(plan, load(told), ports, children, client)
+        launcher = Launcher(plan, load(told), ports, children, client)
         try:
             outcomes = await _first_to_end(
                 children.first_failure(), launcher.stillness(), launcher.live_through()
@@ -65,7 +66,7 @@ async def run(plan: Plan) -> dict[str, Any]:
     return report | {"mode": "simulation", "home": str(home), "wall_seconds": wall_seconds}
 
 
-class _Launcher:
+class Launcher:
     """The actor `launcher`: what it does in simulated time."""
 
     def __init__(
@@ -99,7 +100,7 @@ class _Launcher:
     async def stillness(self) -> NoReturn:
         """Raises TimeStoodStill when an actor runs for a minute of real time, or nobody answers."""
         while True:
-            await asyncio.sleep(STANDSTILL_SECONDS / 12)
+            await asyncio.sleep(LOOKS_SECONDS)
             try:
                 answer = await self._client.get(f"{self._settings.trading_url}/time")
             except httpx2.TimeoutException:

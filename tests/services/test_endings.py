@@ -1,11 +1,14 @@
 """How programs end: by a signal, by a wrong setting, by a port that is taken."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -30,36 +33,38 @@ def test_a_torn_line_of_a_tape_is_named_and_nothing_runs(market_data: Path, tmp_
 
 
 def test_a_killed_starter_leaves_no_process_behind(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    starter = start(home, "--date", "2026-11-27", "--synthetic", "AAPL", "--speed", "60")
-    with starter:
-        assert starter.stdout
-        for line in starter.stdout:
-            if b"SLEEP" in line:
-                break
-        children = processes_of(home)
+    with asleep(tmp_path) as starter:
+        children = processes_of(tmp_path)
         starter.kill()
 
-    assert len(children) == 5
-    assert all(ends(child) for child in children)
+        assert len(children) == 5
+        assert all(ends(child) for child in children)
 
 
 def test_ctrl_c_ends_every_process_and_says_so(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    starter = start(home, "--date", "2026-11-27", "--synthetic", "AAPL", "--speed", "60")
-    assert starter.stdout
-    assert starter.stderr
-    for line in starter.stdout:
-        if b"SLEEP" in line:
-            break
-    children = processes_of(home)
-    starter.send_signal(signal.SIGINT)
-    _, errors = starter.communicate(timeout=30)
+    with asleep(tmp_path) as starter:
+        children = processes_of(tmp_path)
+        starter.send_signal(signal.SIGINT)
+        _, errors = starter.communicate(timeout=30)
 
-    assert starter.returncode == 130
-    assert errors.decode().splitlines()[-1].startswith("simulation interrupted")
-    assert len(children) == 5
-    assert all(ends(child) for child in children)
+        assert starter.returncode == 130
+        assert errors.splitlines()[-1].startswith("simulation interrupted")
+        assert len(children) == 5
+        assert all(ends(child) for child in children)
+
+
+def test_the_death_of_one_process_ends_all_with_its_last_words(tmp_path: Path) -> None:
+    with asleep(tmp_path) as starter:
+        children = processes_of(tmp_path)
+        (exchange,) = processes_of(tmp_path, running="embedded.exchange")
+        signal.pidfd_send_signal(exchange, signal.SIGKILL)
+        _, errors = starter.communicate(timeout=30)
+
+        assert starter.returncode == 1
+        assert "exchange ended with status -9; its last lines:\n" in errors
+        assert "a simulation, not a broker" in errors
+        assert ends(exchange)
+        assert all(ends(child) for child in children)
 
 
 def test_a_port_that_stays_taken_is_one_line_and_status_1() -> None:
@@ -101,8 +106,15 @@ def test_paper_mode_without_keys_is_refused(tmp_path: Path, program: list[str], 
     assert named in line
 
 
-def start(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, str(ROOT / "active_trader.py"), "simulate", *arguments]
-    return subprocess.Popen(
-        [*command, "--out", str(home)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+@contextlib.contextmanager
+def asleep(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A simulation that has come to the trader's first sleep."""
+    day = ("--date", "2026-11-27", "--synthetic", "AAPL", "--speed", "60")
+    command = [sys.executable, str(ROOT / "active_trader.py"), "simulate", *day, "--out", str(home)]
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) as starter:
+        assert starter.stdout
+        try:
+            next(line for line in starter.stdout if "Sleep mode active" in line)
+            yield starter
+        finally:
+            starter.kill()

@@ -7,13 +7,14 @@ from pathlib import Path
 PATIENCE_MILLISECONDS = 5000
 
 
-def processes_of(home: Path) -> list[int]:
-    """A pidfd for each process that was told to live in `home`."""
+def processes_of(home: Path, running: str = "") -> list[int]:
+    """A pidfd for each process of that home whose command has `running` in it."""
     told = f"ACTIVE_TRADER_HOME={home}\0".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if told in (folder / "environ").read_bytes():
+            command = (folder / "cmdline").read_bytes().decode()
+            if told in (folder / "environ").read_bytes() and running in command:
                 found.append(os.pidfd_open(int(folder.name)))
         except OSError:
             continue  # ended meanwhile
