@@ -133,6 +133,8 @@ def _symbols(
 
 def _recorded_symbols(folder: Path, sessions: tuple[Session, ...]) -> tuple[str, ...]:
     """The symbols recorded in `folder`, which must hold every session's day."""
+    if not folder.is_dir():
+        raise UsageError(f"--data {folder}: no such folder")
     tapes = {
         day.name: {file.name.removesuffix(".bars.csv") for file in day.glob("*.bars.csv")}
         for day in sorted(folder.glob("????-??-??"))

@@ -95,7 +95,8 @@ class Launcher:
         except (ClockLost, httpx2.HTTPError) as error:
             # A child's death would explain it better, and is noticed within this time.
             await asyncio.sleep(REAPING_SECONDS)
-            raise ChildFailed(f"a process did not answer: {error}", code=1) from error
+            first_line = str(error).partition("\n")[0]
+            raise ChildFailed(f"a process did not answer: {first_line}", code=1) from error
 
     async def stillness(self) -> NoReturn:
         """Raises TimeStoodStill when an actor runs for a minute of real time, or nobody answers."""

@@ -95,6 +95,7 @@ def test_a_range_that_ends_before_it_begins_is_a_configuration_error(live: Path)
         (Request(date="2013-10-04", speed="0"), "--speed 0"),
         (Request(date="2013-10-04", speed="quick"), "--speed quick"),
         (Request(date="2013-10-04", synthetic="BTC/USD"), "--synthetic: 'BTC/USD'"),
+        (Request(date="2013-10-04", data=Path("nowhere")), "--data nowhere: no such folder"),
         (Request(date="2013-10-04", synthetic=","), "--synthetic: no symbol named"),
         (Request(date="2013-10-04", synthetic="AAPL", symbols="IBM"), "--symbols: no IBM there"),
     ],
