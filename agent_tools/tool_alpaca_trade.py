@@ -102,7 +102,8 @@ class TradeTools:
 
     def get_orders(self) -> Orders:
         """Open orders, and today's round trips."""
-        self._room.monitor.look()
+        if not self._room.auditor.idle:
+            self._room.monitor.look()
         return Orders.of(working(self._broker.open_orders()), self._room.auditor.trades)
 
     def get_risk_status(self) -> RiskStatus:

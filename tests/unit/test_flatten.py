@@ -15,6 +15,8 @@ from tools.core.seams import Broker
 from tools.core.trading import BrokerClock, OrderIntent, OrderType, Position, Side
 from tools.execution.flatten import flatten
 
+SENT = a_time("15:55")
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
@@ -75,6 +77,13 @@ def test_flat_is_only_what_two_reads_agree_on(bench: Bench) -> None:
     report = run(bench)
     assert report.flat
     assert report.closed_symbols == ("IBM",)
+
+
+def test_an_order_that_appears_between_the_reads_is_not_overlooked(bench: Bench) -> None:
+    bench.hands.alarms[a_time("15:55:01")] = lambda: rest_an_order(bench)
+    report = run(bench)
+    assert report.flat
+    assert bench.broker.inner.open_orders() == ()
 
 
 def test_a_flat_book_needs_no_order(bench: Bench) -> None:
@@ -162,7 +171,8 @@ def test_exits_that_will_not_be_cancelled_hold_up_only_their_own_symbol(bench: B
     assert report.flat
     aig, spy = sold(bench)
     assert (aig[0], spy[0]) == ("flat-2013-10-07-AIG-1", "flat-2013-10-07-SPY-1")
-    assert report.ended_at >= a_time("15:55:15")
+    filled = {order.symbol: order.filled_at for order in bench.broker.inner.orders_since(SENT)}
+    assert filled == {"AIG": a_time("15:55:01"), "SPY": report.ended_at - timedelta(seconds=2)}
 
 
 @pytest.mark.parametrize("method", ["positions", "open_orders", "cancel_all", "clock"])
@@ -232,7 +242,8 @@ def test_exempt_holdings_and_their_orders_are_left_alone(bench: Bench) -> None:
     assert {order.symbol for order in bench.broker.inner.open_orders()} == {"IBM"}
 
 
-def test_an_order_of_no_position_is_cancelled_too(bench: Bench) -> None:
+def rest_an_order(bench: Bench) -> None:
+    """A purchase far below the market, which will not fill."""
     intent = OrderIntent(
         client_order_id="waiting",
         symbol="SPY",
@@ -242,6 +253,10 @@ def test_an_order_of_no_position_is_cancelled_too(bench: Bench) -> None:
         limit_price=Decimal(50),
     )
     bench.broker.inner.submit(intent)
+
+
+def test_an_order_of_no_position_is_cancelled_too(bench: Bench) -> None:
+    rest_an_order(bench)
     assert run(bench).flat
     assert bench.broker.inner.open_orders() == ()
 

@@ -22,8 +22,8 @@ from tools.risk.book import working
 logger = logging.getLogger(__name__)
 
 POLL = timedelta(seconds=1)
-ROUND = timedelta(seconds=5)
-"""How long an order is given to end, or a cancellation to arrive, before the next round."""
+CANCELLING, FILLING = timedelta(seconds=1), timedelta(seconds=5)
+"""How long a round waits for cancellations, and for what it sent, before it goes on."""
 
 READS_APART = timedelta(seconds=2)
 """Between the two reads that must agree before anything is called flat."""
@@ -86,7 +86,7 @@ class _Flattening:
         )
 
     def _clear(self) -> None:
-        """Cancel what is open, and give it time to end: resting orders hold the shares."""
+        """Cancel what is open, since resting orders hold the shares, and give that a moment."""
         if not (orders := self._orders()):
             return
         if self._exempt:
@@ -94,7 +94,7 @@ class _Flattening:
                 self._cancel(order)
         else:
             self._cancel(None)
-        self._let_orders_end()
+        self._let_orders_end(CANCELLING)
 
     def _cancel(self, order: Order | None) -> None:
         """Ask for the end of one order, or of all."""
@@ -135,15 +135,14 @@ class _Flattening:
 
     def _settled(self) -> bool:
         """Nothing held and nothing open, read twice, once what was sent has had its time."""
-        self._let_orders_end()
+        self._let_orders_end(FILLING)
         if self._positions() or self._orders():
             return False
-        self._wait(self._now() + READS_APART)
+        self._sleep(READS_APART)
         return not self._positions() and not self._orders()
 
-    def _let_orders_end(self) -> None:
-        """Wait for the open orders, no longer than a round."""
-        deadline = self._now() + ROUND
+    def _let_orders_end(self, patience: timedelta) -> None:
+        deadline = self._now() + patience
         while self._orders() and self._now() < deadline and self._pause(POLL):
             pass
 
@@ -172,8 +171,14 @@ class _Flattening:
         """Let time pass; False when that leads out of the session, or time is outside already."""
         if not self._in_session():
             return False
-        self._wait(self._now() + length)
+        self._sleep(length)
         return self._in_session()
+
+    def _sleep(self, length: timedelta) -> None:
+        """Wait for all of `length`: somebody may rouse us early."""
+        until = self._now() + length
+        while self._now() < until:
+            self._wait(until)
 
     def _remaining(self) -> tuple[str, ...]:
         try:
