@@ -15,14 +15,13 @@
     )
     await serve(server.app(), settings.data_port)         # in memory: mcp.Client(server.mcp)
 
-A tool raises an ActiveTraderError when something outside failed: its words become a warning (and so
-an incident) and an error result that the model can read. Anything else is a crash, whose text stays
-in this process.
+A tool raises an ActiveTraderError when something outside failed: its words become an error result
+that the model can read; whoever saw the failure has logged it, and so made it an incident. Anything
+else is a crash, whose text stays in this process.
 """
 
 import hmac
 import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,8 +42,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tools.core.errors import ActiveTraderError
 from tools.hosting import Incidents, bind, http_server, sd_notify
-
-logger = logging.getLogger(__name__)
 
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 
@@ -85,7 +82,6 @@ class StrictTool(Tool):
             return await super().run(arguments, context, convert_result)
         except UnexpectedToolError as error:
             if isinstance(cause := error.__cause__, ActiveTraderError):
-                logger.warning("%s: %s", self.name, cause)
                 raise ToolError(str(cause)) from cause
             raise
 

@@ -192,14 +192,11 @@ async def test_a_wellformed_call_is_answered_with_structured_content() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_outside_failure_is_readable_and_a_crash_keeps_its_secret(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_an_outside_failure_is_readable_and_a_crash_keeps_its_secret() -> None:
     async with Client(a_server().mcp) as client:
         failed = await client.call_tool("broken", {})
         assert failed.is_error
         assert failed.content[0].text == "connection refused"  # type: ignore[union-attr]
-        assert "broken: connection refused" in caplog.messages
         crashed = await client.call_tool("crash", {})
         assert "swordfish" not in str(crashed)
         assert (await client.call_tool("not_a_number", {})).is_error

@@ -4,6 +4,7 @@ Everything is committed and on the disk (WAL, synchronous=FULL) when a method re
 connection and one lock: the methods may be called from any thread.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from tools.core.reports import FlattenReport
 from tools.core.safety import TradingState
 from tools.core.trading import OrderIntent, Position
 from tools.journal.order_ids import Leg, order_id
+
+logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 
@@ -292,6 +295,7 @@ class StateStore:
             try:
                 yield
             except sqlite3.Error as error:
+                logger.error("%s: %s", self._path, error)
                 raise StateUnavailable(f"{self._path}: {error}") from error
 
     def _create(self, now: datetime) -> None:
