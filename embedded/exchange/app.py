@@ -11,10 +11,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from embedded.exchange import timekeeper
+from embedded.exchange import faults_routes, timekeeper
 from embedded.exchange.access import Access, AccessRequired
 from embedded.exchange.account_routes import AccountRoutes
 from embedded.exchange.data_routes import DataRoutes
+from embedded.exchange.faults import Faults, lag
+from embedded.exchange.faults_wire import FaultyWire
 from embedded.exchange.order_routes import OrderRoutes
 from embedded.exchange.timekeeper import TimeKeeper
 from tools.simulation.refusals import Refused
@@ -37,14 +39,19 @@ def create_app(
     """The app over `venue` at `now()`; with a `keeper` it also owns simulated time at `/time`.
 
     A request goes through `layers`, the first one first, once it is known that it may be asked.
+    With an admin token, `/sim` commands what goes wrong.
     """
+    faults = Faults()
+    if access.admin_token:
+        layers = [*layers, lambda app: FaultyWire(app, faults)]
     app = Starlette(
         routes=[
             *OrderRoutes(venue).routes(),
             *AccountRoutes(venue).routes(),
-            *DataRoutes(venue.market, now).routes(),
+            *DataRoutes(venue.market, lambda: now() - lag.get()).routes(),
             Route("/health", _health),
             *(timekeeper.routes(keeper) if keeper else ()),
+            *(faults_routes.routes(faults) if access.admin_token else ()),
         ],
         exception_handlers={Refused: _refused, HTTPException: _no_such_endpoint},
     )

@@ -12,7 +12,8 @@ from alpaca.data.historical import ScreenerClient, StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from embedded.exchange.app import create_app
+from embedded.exchange.access import Access
+from embedded.exchange.app import ANYBODY, create_app
 from tests.tapes import Stage
 from tools.hosting import bind
 
@@ -30,9 +31,9 @@ class Exchange:
         assert self.app
         await self.app(scope, receive, send)
 
-    def open(self, stage: Stage) -> "Exchange":
+    def open(self, stage: Stage, access: Access = ANYBODY) -> "Exchange":
         """Serve `stage` from now on."""
-        self.app = create_app(stage.venue, lambda: stage.now)
+        self.app = create_app(stage.venue, lambda: stage.now, access=access)
         return self
 
     @property
@@ -61,7 +62,7 @@ def serving() -> Iterator[Exchange]:
     """A server in a thread of this process."""
     listener = asyncio.run(bind(0))
     exchange = Exchange(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    config = uvicorn.Config(exchange, lifespan="off", log_config=None, ws="none")
+    config = uvicorn.Config(exchange, lifespan="off", log_config=None, ws="websockets-sansio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
