@@ -10,13 +10,14 @@ from typing import Any, cast
 from tests.builders import a_time, an_intent
 from tests.tapes import HandTape, candles, hours
 from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
-from tools.core.safety import RiskLimits
+from tools.core.safety import DenialReason, RiskLimits
 from tools.core.seams import Broker
-from tools.core.trading import OrderIntent, OrderType, Side
+from tools.core.trading import Order, OrderIntent, OrderType, Side
 from tools.execution.premises import Premises
+from tools.execution.rulings import Ruling
 from tools.execution.trade_room import TradeRoom, open_trade_room
 from tools.journal import history
-from tools.journal.state_store import StateStore
+from tools.journal.state_store import IntentStatus, StateStore
 from tools.schedule.market_hours import MarketHours
 from tools.simulation.sim_broker import SimBroker, TapeData
 
@@ -174,6 +175,31 @@ def a_bench(
     )
     room = open_trade_room(premises, agent_folder=home, period=period)
     return Bench(hands, broker, room, home)
+
+
+def opened(bench: Bench) -> Bench:
+    """The room after its first look at the broker."""
+    bench.room.monitor.look()
+    bench.broker.calls.clear()
+    return bench
+
+
+def reasons(ruling: Ruling) -> list[DenialReason]:
+    return [denial.reason for denial in ruling.verdict.denials]
+
+
+def statuses(bench: Bench) -> list[IntentStatus]:
+    return [record.status for record in bench.room.premises.store.intents_on(TODAY)]
+
+
+def orders(bench: Bench) -> list[Order]:
+    """Every order at the broker, in the order of their arrival."""
+    return list(bench.broker.inner.orders_since(bench.hands.read().replace(hour=0)))
+
+
+def the_stop(bench: Bench, symbol: str = "SPY") -> Order:
+    (stop,) = [one for one in bench.room.books.resting(symbol) if one.order_type is OrderType.STOP]
+    return stop
 
 
 def _day(steps: dict[datetime, float], wiggle: float) -> list[Any]:

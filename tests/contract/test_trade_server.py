@@ -1,14 +1,11 @@
 """The trade counter: what its tools answer, who may open which door, and that the monitor lives."""
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from mcp import Client
 from pydantic import SecretStr
@@ -16,9 +13,8 @@ from pydantic import SecretStr
 from agent.base_agent.mcp_tools import openai_specs
 from agent_tools._catalog import CATALOG, Access, Server
 from agent_tools._mcp_server import Role, ToolServer
-from agent_tools.tool_alpaca_trade import counter, watch
-from tests.builders import a_time
-from tests.trading import Bench, Hands, a_bench, a_tape
+from agent_tools.tool_alpaca_trade import counter
+from tests.trading import Bench, a_bench, a_tape
 from tools.core.safety import RiskLimits, TradingState
 from tools.hosting import Incidents
 
@@ -225,176 +221,3 @@ async def test_a_broker_that_is_away_is_an_error_in_its_own_words(bench: Bench) 
         assert "connection refused" in str(result.content)
         assert (await client.call_tool("place_order", ENTRY)).is_error
     assert bench.broker.sent() == []
-
-
-@contextlib.asynccontextmanager
-async def doors(
-    bench: Bench, role: Role | None, roused: Roused | None = None
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """The server's HTTP side, as seen by one role."""
-    token = TOKENS[role].get_secret_value() if role else ""
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=a_server(bench, roused).app()),
-        base_url="http://127.0.0.1:8005",
-        headers={"Authorization": f"Bearer {token}"} if token else {},
-    ) as client:
-        yield client
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "agent"),
-    [
-        ("POST", "/kill", 403),
-        ("POST", "/reset", 403),
-        ("GET", "/state", 200),
-        ("GET", "/flatten", 200),
-        ("GET", "/incidents", 200),
-    ],
-)
-async def test_each_door_opens_for_its_roles_only(
-    bench: Bench, method: str, path: str, agent: int
-) -> None:
-    body = {"reason": "a test"} if method == "POST" else None
-    for role, status in ((None, 401), (Role.AGENT, agent), (Role.OPERATOR, 200)):
-        async with doors(bench, role) as client:
-            assert (await client.request(method, path, json=body)).status_code == status
-
-
-async def test_the_agent_may_flatten_from_the_flatten_time_on(bench: Bench) -> None:
-    roused = Roused()
-    async with doors(bench, Role.AGENT, roused) as client:
-        bench.hands.at("15:54:59")
-        assert (await client.post("/flatten", json={"reason": "x"})).status_code == 403
-        assert roused.times == 0
-        bench.hands.at("15:55")
-        answer = await client.post("/flatten", json={"reason": "x"})
-    assert (answer.status_code, answer.json()) == (202, {"accepted": True})
-    assert roused.times == 1
-
-
-async def test_a_flatten_is_asked_for_carried_out_and_reported(bench: Bench) -> None:
-    bench.bracket("SPY")
-    async with doors(bench, Role.OPERATOR) as client:
-        assert (await client.get("/flatten")).json() == {"state": "idle", "report": None}
-        assert (await client.post("/flatten")).status_code == 202
-        assert (await client.get("/flatten")).json() == {"state": "running", "report": None}
-        bench.room.monitor.turn(bench.hands.wait)
-        assert (await client.get("/flatten")).json() == {
-            "state": "done",
-            "report": {
-                "session": "2013-10-07",
-                "started_at": "2013-10-07T14:00:00+00:00",
-                "ended_at": "2013-10-07T14:00:02+00:00",
-                "flat": True,
-                "closed_symbols": ["SPY"],
-                "remaining_symbols": [],
-                "errors": [],
-                "caller": "operator",
-            },
-        }
-    assert bench.held() == {}
-
-
-async def test_the_kill_switch_halts_and_only_a_reset_ends_that(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with doors(bench, Role.OPERATOR) as client:
-        killed = (await client.post("/kill", json={"reason": "smoke"})).json()
-        assert (killed["trading_state"], killed["reason"]) == ("HALTED", "smoke")
-        assert (await client.get("/health")).json()["trading_state"] == "HALTED"
-        assert "kill switch: smoke" in caplog.messages
-        reset = (await client.post("/reset", json={"reason": "cleared"})).json()
-        assert reset["trading_state"] == "ACTIVE"
-        assert (await client.get("/state")).json() == {
-            "trading_state": "ACTIVE",
-            "reason": "cleared",
-            "actor": "operator",
-            "since": "2013-10-07T14:00:00+00:00",
-            "reconciled": True,
-            "now": "2013-10-07T14:00:00+00:00",
-        }
-
-
-@pytest.mark.parametrize("path", ["/kill", "/reset", "/flatten"])
-@pytest.mark.parametrize(
-    "body", ["{", "[]", '{"reason": 7}', '"x"', f'{{"reason": "{"x" * 501}"}}']
-)
-async def test_a_torn_body_changes_nothing(bench: Bench, path: str, body: str) -> None:
-    before = bench.room.control.current()
-    async with doors(bench, Role.OPERATOR) as client:
-        assert (await client.post(path, content=body)).status_code == 400
-    assert bench.room.control.current() == before
-    assert bench.room.monitor.flatten_status().state == "idle"
-
-
-async def test_a_kill_needs_a_reason(bench: Bench) -> None:
-    async with doors(bench, Role.OPERATOR) as client:
-        assert (await client.post("/kill")).status_code == 400
-    assert bench.room.control.current().trading_state is TradingState.ACTIVE
-
-
-class EndOfDay(BaseException):
-    """Ends a life that has no end of its own."""
-
-
-class HandsClock:
-    """`Hands` as a Clock for one actor, which lives until `ends_at`."""
-
-    def __init__(self, hands: Hands, ends_at: datetime) -> None:
-        self._hands, self._ends_at = hands, ends_at
-        self.actors: list[tuple[str, int]] = []
-        self.sleeps: list[datetime] = []
-
-    def now(self) -> datetime:
-        return self._hands.read()
-
-    async def sleep_until(self, when: datetime) -> None:
-        self.sleeps.append(when)
-        if when > self._ends_at:
-            raise EndOfDay
-        self._hands.wait(when)
-
-    @contextlib.asynccontextmanager
-    async def busy(self, name: str, rank: int = 50) -> AsyncIterator[None]:
-        self.actors.append((name, rank))
-        yield
-
-    async def rouse(self, name: str) -> None:
-        """The one actor is awake."""
-
-
-async def live(bench: Bench, until: str) -> HandsClock:
-    """The monitor's life up to a New York time."""
-    clock, joined = HandsClock(bench.hands, a_time(until)), asyncio.Event()
-    with pytest.raises(EndOfDay):
-        await watch(clock, bench.room, joined)
-    assert joined.is_set()
-    return clock
-
-
-async def test_the_monitor_lives_a_day_and_gets_flat_when_nobody_asks(tmp_path: Path) -> None:
-    bench = a_bench(tmp_path, Hands("09:20"))
-    bench.hands.alarms[a_time("11:00")] = lambda: bench.bracket("SPY")
-    clock = await live(bench, "17:00")
-    assert clock.actors == [("trade.monitor", 10)]
-    assert clock.sleeps[0] == a_time("09:25")
-    assert bench.held() == {}
-    report = bench.room.monitor.flatten_status().report
-    assert report is not None
-    assert (report.caller, report.ended_at) == ("monitor", a_time("15:56:02"))
-    assert len(bench.lines()) == 1
-
-
-async def test_a_bug_in_a_turn_does_not_end_the_watchdog(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    bench = a_bench(tmp_path, Hands("15:50"))
-    bench.bracket("SPY")
-
-    def broken(event: str = "") -> None:
-        raise KeyError("a bug")
-
-    monkeypatch.setattr(bench.room.auditor, "audit", broken)
-    await live(bench, "15:59")
-    assert bench.held() == {}
-    assert "the monitor's turn failed" in caplog.messages

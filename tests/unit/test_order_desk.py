@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.builders import a_ticket, an_intent
-from tests.trading import TODAY, Bench, Hands, a_bench, a_tape
+from tests.trading import Bench, Hands, a_bench, a_tape, opened, orders, reasons, statuses, the_stop
 from tools.core.safety import DenialReason, RiskLimits, TradingState
-from tools.core.trading import Order, OrderClass, OrderStatus, OrderType, Side
+from tools.core.trading import OrderClass, OrderStatus, OrderType, Side
 from tools.execution.order_desk import OrderDesk
 from tools.execution.rulings import Ruling
 from tools.journal.state_store import IntentStatus
@@ -19,31 +19,6 @@ from tools.journal.state_store import IntentStatus
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return opened(a_bench(tmp_path))
-
-
-def opened(bench: Bench) -> Bench:
-    """The room after its first look at the broker."""
-    bench.room.monitor.look()
-    bench.broker.calls.clear()
-    return bench
-
-
-def reasons(ruling: Ruling) -> list[DenialReason]:
-    return [denial.reason for denial in ruling.verdict.denials]
-
-
-def statuses(bench: Bench) -> list[IntentStatus]:
-    return [record.status for record in bench.room.premises.store.intents_on(TODAY)]
-
-
-def orders(bench: Bench) -> list[Order]:
-    """Every order at the broker, in the order of their arrival."""
-    return list(bench.broker.inner.orders_since(bench.hands.read().replace(hour=0)))
-
-
-def the_stop(bench: Bench, symbol: str = "SPY") -> Order:
-    (stop,) = [one for one in bench.room.books.resting(symbol) if one.order_type is OrderType.STOP]
-    return stop
 
 
 def test_an_entry_is_a_marketable_limit_that_carries_its_stop(bench: Bench) -> None:
@@ -145,121 +120,6 @@ def test_a_symbol_that_is_none_is_denied_and_spoils_no_other_quote(bench: Bench)
     for symbol in ("BTC/USD", "../../v2", "SPУ"):
         verdict = bench.room.desk.preview(a_ticket(symbol))
         assert DenialReason.SYMBOL in [denial.reason for denial in verdict.denials]
-
-
-def test_a_rejected_order_is_denied_with_the_brokers_words_and_is_no_entry(bench: Bench) -> None:
-    bench.broker.faults["submit"] = ["rejected"]
-    ruling = bench.room.desk.submit(a_ticket())
-    assert reasons(ruling) == [DenialReason.BROKER]
-    assert "insufficient buying power" in ruling.verdict.denials[0].message
-    assert ruling.verdict.quantity == 0
-    assert statuses(bench) == [IntentStatus.REJECTED]
-    assert bench.room.books.read().entries_today == 0
-    assert bench.room.desk.submit(a_ticket()).client_order_id == "AT-2013-10-07-2-E"
-
-
-def test_what_was_not_sent_is_denied_and_not_sent_later(bench: Bench) -> None:
-    bench.broker.faults["submit"] = ["away"]
-    assert reasons(bench.room.desk.submit(a_ticket())) == [DenialReason.BROKER]
-    bench.room.monitor.look()
-    assert statuses(bench) == [IntentStatus.UNSENT]
-    assert orders(bench) == []
-
-
-def test_an_accepted_order_whose_answer_is_lost_is_found_and_not_sent_again(bench: Bench) -> None:
-    bench.broker.faults["submit"] = ["lost"]
-    ruling = bench.room.desk.submit(a_ticket())
-    assert ruling.verdict.approved
-    assert len(bench.broker.sent()) == len(orders(bench)) == 1
-    assert statuses(bench) == [IntentStatus.ACCEPTED]
-
-
-def test_a_request_that_never_arrived_is_sent_again_under_its_own_id(bench: Bench) -> None:
-    bench.broker.faults["submit"] = ["dropped"]
-    assert bench.room.desk.submit(a_ticket()).verdict.approved
-    ids = [intent.client_order_id for intent in bench.broker.sent()]
-    assert ids == ["AT-2013-10-07-1-E"] * 2
-    assert len(orders(bench)) == 1
-
-
-def unanswered(bench: Bench) -> Ruling:
-    """An entry whose sending, and sending again, got no answer."""
-    bench.broker.faults["submit"] = ["dropped", "dropped"]
-    return bench.room.desk.submit(a_ticket())
-
-
-def test_without_an_answer_the_outcome_is_neither_yes_nor_no(bench: Bench) -> None:
-    ruling = unanswered(bench)
-    assert reasons(ruling) == [DenialReason.UNKNOWN_OUTCOME]
-    assert ruling.client_order_id == "AT-2013-10-07-1-E"
-    assert statuses(bench) == [IntentStatus.OPEN]
-    assert bench.room.books.read().entries_today == 1
-    assert DenialReason.DUPLICATE in reasons(bench.room.desk.submit(a_ticket()))
-
-
-def test_while_fresh_the_monitor_sends_the_same_id_again(bench: Bench) -> None:
-    unanswered(bench)
-    bench.hands.at("10:00:19")
-    bench.room.monitor.look()
-    assert statuses(bench) == [IntentStatus.ACCEPTED]
-    assert [order.client_order_id for order in orders(bench)] == ["AT-2013-10-07-1-E"]
-
-
-@pytest.mark.parametrize("clock", ["10:00:20", "10:01:00"])
-def test_later_it_only_asks_and_concludes_nothing_from_not_found(bench: Bench, clock: str) -> None:
-    unanswered(bench)
-    bench.hands.at(clock)
-    bench.room.monitor.look()
-    assert statuses(bench) == [IntentStatus.OPEN]
-    assert orders(bench) == []
-
-
-def test_a_late_arrival_is_found_however_late(bench: Bench) -> None:
-    unanswered(bench)
-    bench.hands.at("10:00:40")
-    bench.bracket(client_order_id="AT-2013-10-07-1-E")
-    bench.room.monitor.look()
-    assert statuses(bench) == [IntentStatus.ACCEPTED]
-
-
-def test_beyond_the_longest_flight_an_intent_is_lost_and_its_symbol_free(bench: Bench) -> None:
-    unanswered(bench)
-    bench.hands.at("10:01:01")
-    bench.room.monitor.look()
-    assert statuses(bench) == [IntentStatus.LOST]
-    assert bench.room.desk.submit(a_ticket()).client_order_id == "AT-2013-10-07-2-E"
-
-
-def test_a_refusal_of_the_second_sending_says_nothing_about_the_first(bench: Bench) -> None:
-    bench.broker.faults["submit"] = ["dropped", "rejected"]
-    assert reasons(bench.room.desk.submit(a_ticket())) == [DenialReason.UNKNOWN_OUTCOME]
-    assert statuses(bench) == [IntentStatus.OPEN]
-
-
-def test_the_broker_gone_after_the_sending_leaves_the_intent_open(bench: Bench) -> None:
-    bench.broker.faults["submit"] = ["lost"]
-    bench.broker.faults["order_by_client_id"] = ["away"]
-    assert reasons(bench.room.desk.submit(a_ticket())) == [DenialReason.UNKNOWN_OUTCOME]
-    bench.room.monitor.look()
-    assert statuses(bench) == [IntentStatus.ACCEPTED]
-    assert len(orders(bench)) == 1
-
-
-@pytest.mark.parametrize("stop", ["halt", "reduce"])
-def test_an_entry_is_not_sent_again_once_entries_are_closed(bench: Bench, stop: str) -> None:
-    unanswered(bench)
-    getattr(bench.room.control, stop)("enough", "operator")
-    bench.room.monitor.look()
-    assert statuses(bench) == [IntentStatus.OPEN]
-    assert orders(bench) == []
-
-
-def test_an_intent_left_open_by_a_crash_is_resolved_at_the_next_start(bench: Bench) -> None:
-    unanswered(bench)
-    bench.hands.at("10:00:10")
-    again = opened(bench.restart())
-    assert statuses(again) == [IntentStatus.ACCEPTED]
-    assert len(orders(again)) == 1
 
 
 def test_a_close_cancels_the_exits_and_sells_all(bench: Bench) -> None:

@@ -1,0 +1,146 @@
+"""The trade counter's doors: who may open which, and what is behind them."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from agent_tools._mcp_server import Role, ToolServer
+from agent_tools.tool_alpaca_trade import counter
+from tests.trading import Bench, a_bench, a_tape
+from tools.core.safety import TradingState
+from tools.hosting import Incidents
+
+TOKENS = {Role.AGENT: SecretStr("agent-key"), Role.OPERATOR: SecretStr("operator-key")}
+ENTRY = {"symbol": "SPY", "confidence": 0.8, "reason": "momentum", "stop_price": 98}
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    bench = a_bench(tmp_path, tape=a_tape(("10:30", 99)))
+    bench.room.monitor.look()
+    return bench
+
+
+class Roused:
+    """Counts how often the monitor was woken."""
+
+    times = 0
+
+    async def __call__(self) -> None:
+        self.times += 1
+
+
+def a_server(bench: Bench, roused: Roused | None = None) -> ToolServer:
+    return counter(bench.room, TOKENS, Incidents(), roused or Roused())
+
+
+@contextlib.asynccontextmanager
+async def doors(
+    bench: Bench, role: Role | None, roused: Roused | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """The server's HTTP side, as seen by one role."""
+    token = TOKENS[role].get_secret_value() if role else ""
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=a_server(bench, roused).app()),
+        base_url="http://127.0.0.1:8005",
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+    ) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "agent"),
+    [
+        ("POST", "/kill", 403),
+        ("POST", "/reset", 403),
+        ("GET", "/state", 200),
+        ("GET", "/flatten", 200),
+        ("GET", "/incidents", 200),
+    ],
+)
+async def test_each_door_opens_for_its_roles_only(
+    bench: Bench, method: str, path: str, agent: int
+) -> None:
+    body = {"reason": "a test"} if method == "POST" else None
+    for role, status in ((None, 401), (Role.AGENT, agent), (Role.OPERATOR, 200)):
+        async with doors(bench, role) as client:
+            assert (await client.request(method, path, json=body)).status_code == status
+
+
+async def test_the_agent_may_flatten_from_the_flatten_time_on(bench: Bench) -> None:
+    roused = Roused()
+    async with doors(bench, Role.AGENT, roused) as client:
+        bench.hands.at("15:54:59")
+        assert (await client.post("/flatten", json={"reason": "x"})).status_code == 403
+        assert roused.times == 0
+        bench.hands.at("15:55")
+        answer = await client.post("/flatten", json={"reason": "x"})
+    assert (answer.status_code, answer.json()) == (202, {"accepted": True})
+    assert roused.times == 1
+
+
+async def test_a_flatten_is_asked_for_carried_out_and_reported(bench: Bench) -> None:
+    bench.bracket("SPY")
+    async with doors(bench, Role.OPERATOR) as client:
+        assert (await client.get("/flatten")).json() == {"state": "idle", "report": None}
+        assert (await client.post("/flatten")).status_code == 202
+        assert (await client.get("/flatten")).json() == {"state": "running", "report": None}
+        bench.room.monitor.turn(bench.hands.wait)
+        assert (await client.get("/flatten")).json() == {
+            "state": "done",
+            "report": {
+                "session": "2013-10-07",
+                "started_at": "2013-10-07T14:00:00+00:00",
+                "ended_at": "2013-10-07T14:00:02+00:00",
+                "flat": True,
+                "closed_symbols": ["SPY"],
+                "remaining_symbols": [],
+                "errors": [],
+                "caller": "operator",
+            },
+        }
+    assert bench.held() == {}
+
+
+async def test_the_kill_switch_halts_and_only_a_reset_ends_that(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with doors(bench, Role.OPERATOR) as client:
+        killed = (await client.post("/kill", json={"reason": "smoke"})).json()
+        assert (killed["trading_state"], killed["reason"]) == ("HALTED", "smoke")
+        assert (await client.get("/health")).json()["trading_state"] == "HALTED"
+        assert "kill switch: smoke" in caplog.messages
+        reset = (await client.post("/reset", json={"reason": "cleared"})).json()
+        assert reset["trading_state"] == "ACTIVE"
+        assert (await client.get("/state")).json() == {
+            "trading_state": "ACTIVE",
+            "reason": "cleared",
+            "actor": "operator",
+            "since": "2013-10-07T14:00:00+00:00",
+            "reconciled": True,
+            "now": "2013-10-07T14:00:00+00:00",
+        }
+
+
+@pytest.mark.parametrize("path", ["/kill", "/reset", "/flatten"])
+@pytest.mark.parametrize(
+    "body", ["{", "[]", '{"reason": 7}', '"x"', f'{{"reason": "{"x" * 501}"}}']
+)
+async def test_a_torn_body_changes_nothing(bench: Bench, path: str, body: str) -> None:
+    before = bench.room.control.current()
+    async with doors(bench, Role.OPERATOR) as client:
+        assert (await client.post(path, content=body)).status_code == 400
+    assert bench.room.control.current() == before
+    assert bench.room.monitor.flatten_status().state == "idle"
+
+
+async def test_a_kill_needs_a_reason(bench: Bench) -> None:
+    async with doors(bench, Role.OPERATOR) as client:
+        assert (await client.post("/kill")).status_code == 400
+    assert bench.room.control.current().trading_state is TradingState.ACTIVE

@@ -1,0 +1,108 @@
+"""The monitor's loop in the trade server: it lives a day, and a bug does not end it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from agent_tools._mcp_server import Role, ToolServer
+from agent_tools.tool_alpaca_trade import counter, watch
+from tests.builders import a_time
+from tests.trading import Bench, Hands, a_bench, a_tape
+from tools.hosting import Incidents
+
+TOKENS = {Role.AGENT: SecretStr("agent-key"), Role.OPERATOR: SecretStr("operator-key")}
+ENTRY = {"symbol": "SPY", "confidence": 0.8, "reason": "momentum", "stop_price": 98}
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    bench = a_bench(tmp_path, tape=a_tape(("10:30", 99)))
+    bench.room.monitor.look()
+    return bench
+
+
+class Roused:
+    """Counts how often the monitor was woken."""
+
+    times = 0
+
+    async def __call__(self) -> None:
+        self.times += 1
+
+
+def a_server(bench: Bench, roused: Roused | None = None) -> ToolServer:
+    return counter(bench.room, TOKENS, Incidents(), roused or Roused())
+
+
+class EndOfDay(BaseException):
+    """Ends a life that has no end of its own."""
+
+
+class HandsClock:
+    """`Hands` as a Clock for one actor, which lives until `ends_at`."""
+
+    def __init__(self, hands: Hands, ends_at: datetime) -> None:
+        self._hands, self._ends_at = hands, ends_at
+        self.actors: list[tuple[str, int]] = []
+        self.sleeps: list[datetime] = []
+
+    def now(self) -> datetime:
+        return self._hands.read()
+
+    async def sleep_until(self, when: datetime) -> None:
+        self.sleeps.append(when)
+        if when > self._ends_at:
+            raise EndOfDay
+        self._hands.wait(when)
+
+    @contextlib.asynccontextmanager
+    async def busy(self, name: str, rank: int = 50) -> AsyncIterator[None]:
+        self.actors.append((name, rank))
+        yield
+
+    async def rouse(self, name: str) -> None:
+        """The one actor is awake."""
+
+
+async def live(bench: Bench, until: str) -> HandsClock:
+    """The monitor's life up to a New York time."""
+    clock, joined = HandsClock(bench.hands, a_time(until)), asyncio.Event()
+    with pytest.raises(EndOfDay):
+        await watch(clock, bench.room, joined)
+    assert joined.is_set()
+    return clock
+
+
+async def test_the_monitor_lives_a_day_and_gets_flat_when_nobody_asks(tmp_path: Path) -> None:
+    bench = a_bench(tmp_path, Hands("09:20"))
+    bench.hands.alarms[a_time("11:00")] = lambda: bench.bracket("SPY")
+    clock = await live(bench, "17:00")
+    assert clock.actors == [("trade.monitor", 10)]
+    assert clock.sleeps[0] == a_time("09:25")
+    assert bench.held() == {}
+    report = bench.room.monitor.flatten_status().report
+    assert report is not None
+    assert (report.caller, report.ended_at) == ("monitor", a_time("15:56:02"))
+    assert len(bench.lines()) == 1
+
+
+async def test_a_bug_in_a_turn_does_not_end_the_watchdog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = a_bench(tmp_path, Hands("15:50"))
+    bench.bracket("SPY")
+
+    def broken(event: str = "") -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(bench.room.auditor, "audit", broken)
+    await live(bench, "15:59")
+    assert bench.held() == {}
+    assert "the monitor's turn failed" in caplog.messages
