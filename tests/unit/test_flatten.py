@@ -138,6 +138,20 @@ def test_the_attempt_rises_when_its_order_has_ended_and_shares_remain(bench: Ben
     ]
 
 
+def test_a_position_that_is_reported_a_moment_too_long_is_not_sold_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.buy("SPY", "10")
+    stale, truly = bench.broker.inner.positions(), bench.broker.inner.positions
+
+    def late() -> tuple[Position, ...]:
+        return stale if bench.hands.read() < a_time("15:55:02") else truly()
+
+    monkeypatch.setattr(bench.broker.inner, "positions", late)
+    assert run(bench).flat
+    assert [intent.client_order_id for intent in bench.broker.sent()] == ["flat-2013-10-07-SPY-1"]
+
+
 @pytest.mark.parametrize("fault", ["lost", "dropped", "rejected", "away"])
 def test_an_order_that_got_no_answer_is_sent_again_under_the_same_id(
     bench: Bench, fault: str, caplog: pytest.LogCaptureFixture
@@ -212,11 +226,16 @@ def test_an_order_that_became_due_in_the_last_second_is_not_sent(bench: Bench) -
     assert bench.broker.sent() == []
 
 
-def test_before_the_open_nothing_is_submitted_either(bench: Bench) -> None:
+def test_before_the_open_nothing_is_submitted_either(tmp_path: Path) -> None:
+    bench = a_bench(tmp_path, Hands("09:29:59"))
     bench.buy("SPY")
     report = run(bench, "09:29:59")
-    assert not report.flat
     assert bench.broker.sent() == []
+    assert bench.broker.inner.open_orders() == ()
+    bench.hands.at("09:30")
+    bench.buy("IBM")
+    report = run(bench, "09:30")
+    assert (report.flat, report.closed_symbols) == (True, ("IBM",))
 
 
 def test_the_brokers_clock_closes_the_session_too(
