@@ -1,12 +1,16 @@
 """What the trading API answers: JSON as Alpaca shapes it, money and shares as decimal strings."""
 
+import dataclasses
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from tools.core.trading import OrderClass, Side
+from embedded.exchange.order_forms import INTENTS
+from tools.core.trading import OrderClass
 from tools.schedule.market_hours import new_york
-from tools.simulation.account import Balances, Execution, Holding
+from tools.simulation.account import Balances, Execution, Holding, worth
+from tools.simulation.configuration import Configuration
+from tools.simulation.fees import Charge
 from tools.simulation.orders import SimOrder
 from tools.simulation.venue import Venue
 
@@ -52,7 +56,7 @@ def account(venue: Venue, money: Balances) -> dict[str, Any]:
         "non_marginable_buying_power": money.excess,
         "options_buying_power": money.excess,
         "cash": money.cash,
-        "accrued_fees": Decimal(0),
+        "accrued_fees": money.accrued_fees,
         "portfolio_value": money.equity,
         "multiplier": money.multiplier,
         "equity": money.equity,
@@ -65,7 +69,7 @@ def account(venue: Venue, money: Balances) -> dict[str, Any]:
         "last_maintenance_margin": money.last_maintenance_margin,
         "sma": money.excess,
         "intraday_adjustments": Decimal(0),
-        "pending_reg_taf_fees": Decimal(0),
+        "pending_reg_taf_fees": money.accrued_fees,
     }
     return {
         "id": venue.new_id("account"),
@@ -77,10 +81,10 @@ def account(venue: Venue, money: Balances) -> dict[str, Any]:
         "options_approved_level": 0,
         "options_trading_level": 0,
         "currency": "USD",
-        "trading_blocked": False,
+        "trading_blocked": venue.blocked,
         "transfers_blocked": False,
-        "account_blocked": False,
-        "trade_suspended_by_user": False,
+        "account_blocked": venue.blocked,
+        "trade_suspended_by_user": venue.configuration.suspend_trade,
         "created_at": stamp(venue.opened_at),
         "shorting_enabled": False,
         "balance_asof": money.as_of.isoformat(),
@@ -90,17 +94,23 @@ def account(venue: Venue, money: Balances) -> dict[str, Any]:
 
 def order(venue: Venue, it: SimOrder, *, legs: bool) -> dict[str, Any]:
     """One order; with `legs` those of a bracket or OTO are inside."""
-    asked = it.request
-    prices = {
+    asked, trail = it.request, it.request.trail
+    amounts = {
+        "notional": asked.notional,
+        "qty": None if asked.quantity is None else it.quantity,
+        "filled_qty": it.filled_quantity,
         "filled_avg_price": it.average_fill_price,
         "limit_price": asked.limit_price,
-        "stop_price": asked.stop_price,
+        "stop_price": asked.stop_price if it.best_price is None else trail.stop(it.best_price),
+        "trail_percent": trail.percent,
+        "trail_price": trail.price,
+        "hwm": it.best_price,
     }
     instants = {
         "filled_at": it.filled_at,
         "expired_at": it.expired_at,
         "canceled_at": it.canceled_at,
-        "failed_at": None,
+        "failed_at": it.failed_at,
         "replaced_at": it.replaced_at,
     }
     group = {"group_id": it.family[0].order_id, "group_role": it.role.value} if it.role else {}
@@ -116,22 +126,16 @@ def order(venue: Venue, it: SimOrder, *, legs: bool) -> dict[str, Any]:
         "asset_id": asset_id(venue, it.symbol),
         "symbol": it.symbol,
         "asset_class": "us_equity",
-        "notional": None,
-        "qty": text(it.quantity),
-        "filled_qty": text(it.filled_quantity),
+        **{name: None if value is None else text(value) for name, value in amounts.items()},
         "order_class": "" if it.order_class is OrderClass.SIMPLE else it.order_class.value,
         "order_type": asked.order_type.value,
         "type": asked.order_type.value,
         "side": it.side.value,
-        "position_intent": "buy_to_open" if it.side is Side.BUY else "sell_to_close",
+        "position_intent": INTENTS[it.side],
         "time_in_force": asked.time_in_force.value,
-        **{name: None if price is None else text(price) for name, price in prices.items()},
         "status": it.status.value,
-        "extended_hours": False,
+        "extended_hours": asked.extended_hours,
         "legs": [order(venue, leg, legs=False) for leg in it.legs] if legs and it.legs else None,
-        "trail_percent": None,
-        "trail_price": None,
-        "hwm": None,
         "subtag": None,
         "source": None,
         "expires_at": stamp(it.expires_at),
@@ -143,7 +147,7 @@ def position(venue: Venue, holding: Holding) -> dict[str, Any]:
     """One position; the percents are fractions."""
     symbol, quantity = holding.symbol, holding.quantity
     price, before = venue.price(symbol), venue.previous_close(symbol)
-    value, cost = quantity * price, quantity * holding.average_cost
+    value, cost = worth(quantity, price), quantity * holding.average_cost
     day_cost = quantity * holding.day_cost
     amounts = {
         "qty": quantity,
@@ -170,7 +174,7 @@ def position(venue: Venue, holding: Holding) -> dict[str, Any]:
 
 
 def asset(venue: Venue, symbol: str) -> dict[str, Any]:
-    """One instrument. Whole shares only, long only."""
+    """One instrument, long only."""
     return {
         "id": asset_id(venue, symbol),
         "class": "us_equity",
@@ -182,28 +186,54 @@ def asset(venue: Venue, symbol: str) -> dict[str, Any]:
         "marginable": True,
         "shortable": False,
         "easy_to_borrow": False,
-        "fractionable": False,
+        "borrow_status": "hard_to_borrow",
+        "fractionable": True,
         "maintenance_margin_requirement": 30,
         "margin_requirement_long": "30",
         "margin_requirement_short": "100",
-        "attributes": [],
+        "attributes": ["fractional_eh_enabled"],
     }
+
+
+def configuration(it: Configuration) -> dict[str, Any]:
+    """`GET /v2/account/configurations`."""
+    return dataclasses.asdict(it)
 
 
 def fill(execution: Execution) -> dict[str, Any]:
     """One `FILL` row of the account's activities."""
-    local = new_york(execution.at)
     return {
         "activity_type": "FILL",
-        "id": f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{execution.execution_id}",
-        "cum_qty": text(execution.quantity),
-        "leaves_qty": "0",
+        "id": activity_id(execution.at, execution.execution_id),
+        "cum_qty": text(execution.cumulative_quantity),
+        "leaves_qty": text(execution.leaves_quantity),
         "price": text(execution.price),
         "qty": text(execution.quantity),
         "side": execution.order.side.value,
         "symbol": execution.order.symbol,
         "transaction_time": stamp(execution.at),
         "order_id": execution.order.order_id,
-        "order_status": execution.order.status.value,
-        "type": "fill",
+        "order_status": execution.status.value,
+        "type": "partial_fill" if execution.leaves_quantity else "fill",
     }
+
+
+def charge(venue: Venue, it: Charge) -> dict[str, Any]:
+    """One `FEE` row of the account's activities."""
+    local = new_york(it.at)
+    return {
+        "activity_type": "FEE",
+        "activity_sub_type": it.kind,
+        "id": activity_id(it.at, venue.new_id("charge", it.at, it.kind)),
+        "date": local.date().isoformat(),
+        "net_amount": text(-it.amount),
+        "description": f"{it.kind} fee of {local.date()}",
+        "status": "executed",
+        "created_at": stamp(it.at),
+    }
+
+
+def activity_id(at: datetime, unique: str) -> str:
+    """What activities are paged by: it begins with the New York time."""
+    local = new_york(at)
+    return f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{unique}"

@@ -15,7 +15,6 @@ from alpaca.trading.requests import (
     LimitOrderRequest,
     MarketOrderRequest,
     ReplaceOrderRequest,
-    StopLimitOrderRequest,
     StopLossRequest,
     TakeProfitRequest,
 )
@@ -246,7 +245,7 @@ def test_fills_are_activities(exchange: Exchange) -> None:
     ("request_", "status", "code", "message"),
     [
         (market("ZZZ"), 422, 42210000, 'asset "ZZZ" not found'),
-        (market(qty=0.5), 403, 40310000, 'asset "SPY" is not fractionable'),
+        (bracket(qty=0.5), 422, 42210000, "fractional orders must be simple orders"),
         (market(qty=9_000), 403, 40310000, "insufficient buying power"),
         (limit(99.001), 422, 42210000, "invalid limit_price 99.001. sub-penny increment"),
         (market(extended_hours=True), 422, 42210000, "extended hours"),
@@ -255,25 +254,6 @@ def test_fills_are_activities(exchange: Exchange) -> None:
             422,
             42210000,
             "stop_loss.stop_price must be <= base_price - 0.01",
-        ),
-        (
-            market(order_class="oto", stop_loss=StopLossRequest(stop_price=98, limit_price=97)),
-            422,
-            42210000,
-            "stop-limit legs are not simulated",
-        ),
-        (
-            StopLimitOrderRequest(
-                symbol="SPY",
-                qty=1,
-                side=OrderSide.BUY,
-                time_in_force=TimeInForce.DAY,
-                stop_price=101,
-                limit_price=102,
-            ),
-            422,
-            40010001,
-            "invalid type: stop_limit",
         ),
     ],
     ids=lambda value: str(value) if isinstance(value, str) else "",

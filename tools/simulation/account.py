@@ -1,7 +1,8 @@
 """The book: cash, shares, executions, and the arithmetic of the account. All `Decimal`, all exact.
 
-Cash changes only by executions, so cash plus the market value of the shares is the equity after
-every event, to the cent. Shares are never negative: the venue admits no sale of what is not there.
+Cash changes only by executions and at the close by their fees, so cash plus the market value of the
+shares is the equity after every event, to the cent. Shares are never negative: the venue admits no
+sale of what is not there.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from tools.core.trading import Side
+from tools.core.trading import OrderStatus, Side
+from tools.simulation.fees import CENT, Charge, Fees
 from tools.simulation.orders import SimOrder
 
 INITIAL_MARGIN, MAINTENANCE_MARGIN = Decimal("0.5"), Decimal("0.3")
 CHEAP_SHARE = Decimal("2.50")  # below it a share has no loan value
 MARGIN_EQUITY, LEVERAGE = Decimal(2000), Decimal(4)
+CASH_ONLY, OVERNIGHT = Decimal(1), Decimal(2)
 AVERAGE_PLACES = Decimal("1e-9")
 
 type PriceOf = Callable[[str], Decimal]
@@ -39,14 +42,22 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """One fill of an order."""
+    """One fill of an order, and what it left: of the order, of the position, of the cash."""
 
     execution_id: str
     order: SimOrder
     quantity: Decimal
     price: Decimal
     at: datetime
+    cumulative_quantity: Decimal
+    leaves_quantity: Decimal
     position_quantity: Decimal
+    cash: Decimal
+
+    @property
+    def status(self) -> OrderStatus:
+        """The order's state after it."""
+        return OrderStatus.PARTIALLY_FILLED if self.leaves_quantity else OrderStatus.FILLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +75,20 @@ class Balances:
     buying_power: Decimal
     regt_buying_power: Decimal
     excess: Decimal
+    accrued_fees: Decimal
     as_of: date
 
 
 class Book:
     """Cash and shares. It books what it is told; whether that is allowed the venue has decided."""
 
-    def __init__(self, cash: Decimal, as_of: date) -> None:
+    def __init__(self, cash: Decimal, as_of: date, *, fees: bool = False) -> None:
         """Start with `cash` and nothing else; `as_of` is the session before."""
-        self.cash = cash
+        self.cash, self.starting_cash = cash, cash
         self.holdings: dict[str, Holding] = {}
         self.executions: list[Execution] = []
+        self.charges: list[Charge] = []
+        self._fees = Fees() if fees else None
         self._last_equity, self._last_maintenance, self._as_of = cash, Decimal(0), as_of
 
     def quantity(self, symbol: str) -> Decimal:
@@ -82,50 +96,69 @@ class Book:
         holding = self.holdings.get(symbol)
         return holding.quantity if holding else Decimal(0)
 
-    def execute(self, order: SimOrder, price: Decimal, at: datetime, execution_id: str) -> None:
-        """Book the whole of `order` at `price`."""
-        quantity = order.quantity
+    def execute(
+        self, order: SimOrder, quantity: Decimal, price: Decimal, at: datetime, execution_id: str
+    ) -> Execution:
+        """Book `quantity` of `order` at `price`; the order counts it too."""
         holding = self.holdings.setdefault(order.symbol, Holding(symbol=order.symbol))
+        order.fill(quantity, price)
         if order.side is Side.BUY:
-            self.cash -= quantity * price
+            self.cash -= worth(quantity, price)
             holding.add(quantity, price)
         else:
-            self.cash += quantity * price
+            self.cash += worth(quantity, price)
             holding.quantity -= quantity
             if not holding.quantity:
                 del self.holdings[order.symbol]
-        self.executions.append(
-            Execution(
-                execution_id=execution_id,
-                order=order,
-                quantity=quantity,
-                price=price,
-                at=at,
-                position_quantity=holding.quantity,
-            )
+        if self._fees:
+            self._fees.accrue(order.side, quantity, price)
+        execution = Execution(
+            execution_id=execution_id,
+            order=order,
+            quantity=quantity,
+            price=price,
+            at=at,
+            cumulative_quantity=order.filled_quantity,
+            leaves_quantity=order.remaining,
+            position_quantity=holding.quantity,
+            cash=self.cash,
         )
+        self.executions.append(execution)
+        return execution
 
-    def mark_close(self, on: date, price_of: PriceOf) -> None:
-        """The session of `on` has ended: what it leaves behind are the figures of "yesterday"."""
+    def mark_close(self, on: date, at: datetime, price_of: PriceOf) -> None:
+        """The session of `on` closed at `at`: what it leaves are the figures of "yesterday"."""
+        for charge in self._fees.collect(at) if self._fees else ():
+            self.cash -= charge.amount
+            self.charges.append(charge)
         balances = self.balances((), price_of)
         self._last_equity, self._as_of = balances.equity, on
         self._last_maintenance = balances.maintenance_margin
         for holding in self.holdings.values():
             holding.day_cost = price_of(holding.symbol)
 
-    def balances(self, opening: Iterable[SimOrder], price_of: PriceOf) -> Balances:
-        """The account at the prices given; `opening` are the buys that still stand."""
+    def balances(
+        self, opening: Iterable[SimOrder], price_of: PriceOf, *, most: Decimal = LEVERAGE
+    ) -> Balances:
+        """The account at the prices given; `opening` are the buys that still stand.
+
+        `most` is the largest multiplier that the account's holder wants.
+        """
         value, maintenance = Decimal(0), Decimal(0)
         for holding in self.holdings.values():
             price = price_of(holding.symbol)
-            value += holding.quantity * price
-            share = MAINTENANCE_MARGIN if price >= CHEAP_SHARE else 1
-            maintenance += holding.quantity * price * share
-        promised = sum((order.quantity * order.price_reserved for order in opening), Decimal(0))
+            held = worth(holding.quantity, price)
+            value += held
+            maintenance += held * (MAINTENANCE_MARGIN if price >= CHEAP_SHARE else 1)
+        promised = sum((order.remaining * order.price_reserved for order in opening), Decimal(0))
         equity = self.cash + value
         initial = INITIAL_MARGIN * (value + promised)
-        leveraged = equity >= MARGIN_EQUITY
-        power = LEVERAGE * (equity - maintenance) if leveraged else self.cash
+        multiplier = min(most, LEVERAGE if equity >= MARGIN_EQUITY else CASH_ONLY)
+        power = self.cash - promised
+        if multiplier == LEVERAGE:
+            power = LEVERAGE * (equity - maintenance) - promised
+        elif multiplier == OVERNIGHT:
+            power = OVERNIGHT * (equity - initial)
         return Balances(
             cash=self.cash,
             market_value=value,
@@ -134,12 +167,18 @@ class Book:
             initial_margin=initial,
             maintenance_margin=maintenance,
             last_maintenance_margin=self._last_maintenance,
-            multiplier=LEVERAGE if leveraged else Decimal(1),
-            buying_power=max(power - promised, Decimal(0)),
+            multiplier=multiplier,
+            buying_power=max(power, Decimal(0)),
             regt_buying_power=max((equity - initial) * 2, Decimal(0)),
             excess=max(equity - initial, Decimal(0)),
+            accrued_fees=self._fees.accrued if self._fees else Decimal(0),
             as_of=self._as_of,
         )
+
+
+def worth(quantity: Decimal, price: Decimal) -> Decimal:
+    """Shares in dollars, to the cent."""
+    return (quantity * price).quantize(CENT)
 
 
 def _average(old: Decimal, held: Decimal, price: Decimal, total: Decimal) -> Decimal:

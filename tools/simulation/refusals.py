@@ -53,6 +53,15 @@ def insufficient_buying_power(buying_power: Decimal, cost: Decimal) -> Refused:
     )
 
 
+def wash_trade(existing_order_id: str, reason: str) -> Refused:
+    """The order could trade with one of the account's own."""
+    return forbidden(
+        "potential wash trade detected. use complex orders",
+        existing_order_id=existing_order_id,
+        reject_reason=reason,
+    )
+
+
 def insufficient_quantity(
     symbol: str, requested: Decimal, held: Decimal, reserved: Decimal, orders: Sequence[str]
 ) -> Refused:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
-from tools.core.trading import Side
-from tools.simulation.orders import SimOrder
+from tools.core.trading import OrderType, Side
+from tools.simulation.orders import SimOrder, TimeInForce
 from tools.simulation.refusals import malformed, not_found
+
+_NO_STOP = {OrderType.MARKET, OrderType.LIMIT}
 
 
 class OrderRegister:
@@ -55,11 +57,22 @@ class OrderRegister:
         """Buys that still stand."""
         return [order for order in self.open if order.side is Side.BUY]
 
-    def watched(self, start: datetime) -> dict[str, list[SimOrder]]:
-        """By symbol, what the minute from `start` on may fill: stops first, then by age."""
+    @property
+    def any_extended(self) -> bool:
+        """Something may trade before the open and after the close."""
+        return any(order.request.extended_hours for order in self.open)
+
+    def watched(self, start: datetime, *, extended: bool = False) -> dict[str, list[SimOrder]]:
+        """By symbol, what the minute from `start` on may fill: stops first, then by age.
+
+        `extended` minutes are those outside of the session. What waits for the closing price is
+        never among them.
+        """
         found: dict[str, list[SimOrder]] = {}
         for order in self.open:
-            if order.watched_from is not None and order.watched_from <= start:
+            asked, since = order.request, order.watched_from
+            waits = since is None or since > start or asked.time_in_force is TimeInForce.CLS
+            if not waits and (asked.extended_hours or not extended):
                 found.setdefault(order.symbol, []).append(order)
         return {symbol: stops_first(found[symbol]) for symbol in sorted(found)}
 
@@ -79,10 +92,10 @@ class OrderRegister:
             and (order.parent is None or order.watched_from is not None)
             and order not in relatives
         ]
-        by_family = {id(order.parent or order): order.quantity for order in sales}
+        by_family = {id(order.parent or order): order.remaining for order in sales}
         return sum(by_family.values(), Decimal(0)), sales
 
 
 def stops_first(orders: list[SimOrder]) -> list[SimOrder]:
     """Of two legs that one minute touches, the stop is taken: the other order would flatter."""
-    return sorted(orders, key=lambda order: (order.request.stop_price is None, order.number))
+    return sorted(orders, key=lambda order: (order.request.order_type in _NO_STOP, order.number))

@@ -194,7 +194,7 @@ def _order(order: SimOrder) -> Order:
         order_type=asked.order_type,
         order_class=order.order_class,
         status=order.status,
-        quantity=asked.quantity,
+        quantity=order.quantity,
         filled_quantity=order.filled_quantity,
         submitted_at=order.submitted_at,
         average_fill_price=order.average_fill_price,
