@@ -1,6 +1,7 @@
-"""Account, clock, calendar and assets of Alpaca's Trading API v2, over one venue."""
+"""Account, its settings and its past, and assets, of Alpaca's Trading API v2, over one venue."""
 
-from datetime import time, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -8,15 +9,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from embedded.exchange import queries, shapes
-from embedded.exchange.queries import Query
-from tools.core.session import Session
-from tools.schedule.market_hours import MarketHours, at_new_york, new_york
-from tools.simulation.account import Execution
-from tools.simulation.refusals import not_found
+from embedded.exchange.order_forms import read_body
+from embedded.exchange.portfolio import history
+from embedded.exchange.queries import Query, bad_request
+from tools.schedule.market_hours import new_york
+from tools.simulation.configuration import ALLOWED
+from tools.simulation.refusals import malformed, not_found
 from tools.simulation.venue import Venue
 
-ONE_DAY = timedelta(days=1)
-HALF_DAY_CLOSE = time(13, 0)
+type Row = tuple[datetime, dict[str, Any]]
 
 
 class AccountRoutes:
@@ -31,8 +32,9 @@ class AccountRoutes:
             Route("/v2/account", self.account, methods=["GET"]),
             Route("/v2/account/activities", self.activities, methods=["GET"]),
             Route("/v2/account/activities/{kind}", self.activities, methods=["GET"]),
-            Route("/v2/clock", self.clock, methods=["GET"]),
-            Route("/v2/calendar", self.calendar, methods=["GET"]),
+            Route("/v2/account/configurations", self.configuration, methods=["GET"]),
+            Route("/v2/account/configurations", self.configure, methods=["PATCH"]),
+            Route("/v2/account/portfolio/history", self.portfolio, methods=["GET"]),
             Route("/v2/assets", self.assets, methods=["GET"]),
             Route("/v2/assets/{symbol:path}", self.asset, methods=["GET"]),
         ]
@@ -42,40 +44,44 @@ class AccountRoutes:
         return JSONResponse(shapes.account(self._venue, self._venue.balances()))
 
     async def activities(self, request: Request) -> Response:
-        """GET /v2/account/activities: fills, there is nothing else here."""
+        """GET /v2/account/activities: fills and fees, there is nothing else here."""
         query = request.query_params
-        kinds = request.path_params.get("kind") or query.get("activity_types") or "FILL"
-        fills = self._venue.executions() if "FILL" in kinds.split(",") else []
-        return JSONResponse(_page(fills, query))
+        named = request.path_params.get("kind") or query.get("activity_types") or "FILL,FEE"
+        kinds, category = set(named.split(",")), query.get("category")
+        fills = [(it.at, shapes.fill(it)) for it in self._venue.executions()]
+        fees = [(it.at, shapes.charge(self._venue, it)) for it in self._venue.charges()]
+        rows: list[Row] = []
+        if "FILL" in kinds and category != "non_trade_activity":
+            rows += fills
+        if "FEE" in kinds and category != "trade_activity":
+            rows += fees
+        return JSONResponse(_page(sorted(rows, key=lambda row: row[0]), query))
 
-    async def clock(self, request: Request) -> Response:
-        """GET /v2/clock."""
-        now = self._venue.catch_up()
-        clock = self._venue.market.clock(now)
-        return JSONResponse(
-            {
-                "timestamp": new_york(now).isoformat(),
-                "is_open": clock.market_open,
-                "next_open": new_york(clock.next_open).isoformat(),
-                "next_close": new_york(clock.next_close).isoformat(),
-            }
-        )
+    async def configuration(self, request: Request) -> Response:
+        """GET /v2/account/configurations."""
+        return JSONResponse(shapes.configuration(self._venue.configuration))
 
-    async def calendar(self, request: Request) -> Response:
-        """GET /v2/calendar: sessions from `start` to `end`, both inclusive; a year by default."""
-        query, hours = request.query_params, self._venue.market.hours
-        start = queries.day(query, "start") or new_york(self._venue.catch_up()).date()
-        end = queries.day(query, "end") or start + 365 * ONE_DAY
-        end = min(end, hours.last_day - ONE_DAY)  # the last one's settlement day is not known
-        midnight = at_new_york(end + ONE_DAY, 0, 0)
-        sessions = hours.sessions_before(midnight, max(0, (end - start).days + 1))
-        return JSONResponse([_day(hours, it) for it in sessions if it.on >= start])
+    async def configure(self, request: Request) -> Response:
+        """PATCH /v2/account/configurations: nulls and unknown keys change nothing."""
+        body = read_body(await request.body())
+        changes = {name: body[name] for name in ALLOWED if body.get(name) is not None}
+        for name, value in changes.items():
+            if type(value) is not type(ALLOWED[name][0]):
+                raise bad_request("request body format is invalid")
+            if value not in ALLOWED[name]:
+                raise malformed(f"invalid {name}: {value}")
+        return JSONResponse(shapes.configuration(self._venue.configure(**changes)))
+
+    async def portfolio(self, request: Request) -> Response:
+        """GET /v2/account/portfolio/history."""
+        return JSONResponse(history(self._venue, request.query_params))
 
     async def assets(self, request: Request) -> Response:
         """GET /v2/assets: what is on the tape."""
         query = request.query_params
         wanted = query.get("status", "active") == "active"
         wanted = wanted and query.get("asset_class", "us_equity") == "us_equity"
+        wanted = wanted and query.get("exchange", "NYSE") == "NYSE"
         symbols = self._venue.market.symbols if wanted else ()
         return JSONResponse([shapes.asset(self._venue, symbol) for symbol in symbols])
 
@@ -87,16 +93,16 @@ class AccountRoutes:
         return JSONResponse(shapes.asset(self._venue, symbol))
 
 
-def _page(fills: list[Execution], query: Query) -> list[dict[str, Any]]:
+def _page(found: Iterable[Row], query: Query) -> list[dict[str, Any]]:
     after, until = queries.instant(query, "after"), queries.instant(query, "until")
     on, order_id = queries.day(query, "date"), query.get("order_id")
     rows = [
-        shapes.fill(fill)
-        for fill in fills
-        if (after is None or fill.at > after)
-        and (until is None or fill.at < until)
-        and (on is None or new_york(fill.at).date() == on)
-        and order_id in {None, fill.order.order_id}
+        row
+        for at, row in found
+        if (after is None or at > after)
+        and (until is None or at < until)
+        and (on is None or new_york(at).date() == on)
+        and order_id in {None, row.get("order_id")}
     ]
     if queries.one_of(query, "direction", ("desc", "asc")) == "desc":
         rows.reverse()
@@ -104,15 +110,3 @@ def _page(fills: list[Execution], query: Query) -> list[dict[str, Any]]:
     ids = [row["id"] for row in rows]
     begin = ids.index(token) + 1 if token in ids else 0
     return rows[begin : begin + queries.whole(query, "page_size", 100, most=100)]
-
-
-def _day(hours: MarketHours, session: Session) -> dict[str, str]:
-    opens, closes = new_york(session.open_at), new_york(session.close_at)
-    return {
-        "date": session.on.isoformat(),
-        "open": f"{opens:%H:%M}",
-        "close": f"{closes:%H:%M}",
-        "session_open": "0400",
-        "session_close": "1700" if closes.time() <= HALF_DAY_CLOSE else "2000",
-        "settlement_date": hours.current_or_next(session.close_at).on.isoformat(),
-    }

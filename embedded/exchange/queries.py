@@ -87,5 +87,10 @@ def number(body: Mapping[str, Any], name: str) -> Decimal | None:
     return found.quantize(Decimal(1)) if found == found.to_integral_value() else found
 
 
+def utc(at: datetime) -> datetime:
+    """The same instant in UTC."""
+    return at.astimezone(UTC)
+
+
 def _midnight(on: date) -> datetime:
-    return at_new_york(on, 0, 0).astimezone(UTC)
+    return utc(at_new_york(on, 0, 0))

@@ -289,7 +289,7 @@ def test_what_does_not_exist_is_not_found(exchange: Exchange) -> None:
         ("/v2/orders/nope", "order not found for nope"),
         ("/v2/orders:by_client_order_id?client_order_id=x", "order not found for x"),
         ("/v2/positions/SPY", "position does not exist"),
-        ("/v2/watchlists", "endpoint not found."),
+        ("/v2/nonsense", "endpoint not found."),
     ):
         answer = exchange.ask(path)
         assert (answer.status_code, answer.json()["code"]) == (404, 40410000)

@@ -21,3 +21,16 @@ class Configuration:
     def most_leverage(self) -> Decimal:
         """The largest multiplier of the buying power."""
         return Decimal(self.max_margin_multiplier)
+
+
+ALLOWED: dict[str, tuple[bool | int | str, ...]] = {
+    "disable_overnight_trading": (False, True),
+    "fractional_trading": (False, True),
+    "max_margin_multiplier": ("1", "2", "4"),
+    "max_options_trading_level": (0, 1, 2, 3),
+    "no_shorting": (False, True),
+    "ptp_no_exception_entry": (False, True),
+    "suspend_trade": (False, True),
+    "trade_confirm_email": ("all", "none"),
+}
+"""The values that each setting may have."""

@@ -138,6 +138,10 @@ class Venue:
         """The last trade in dollars. Raises Refused when there has been none."""
         return self._floor.price(symbol, self._now())
 
+    def price_at(self, symbol: str, at: datetime) -> Decimal:
+        """The last trade in dollars at a past instant. Raises Refused when there was none."""
+        return self._floor.price(symbol, min(at, self._now()))
+
     def previous_close(self, symbol: str) -> Decimal:
         """Yesterday's close in dollars; the last trade when there was no yesterday."""
         cents = self.market.previous_close(symbol, self._now())
