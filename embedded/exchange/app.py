@@ -11,14 +11,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from embedded.exchange import faults_routes, timekeeper
+from embedded.exchange import faults_routes, not_traded, timekeeper
 from embedded.exchange.access import Access, AccessRequired
 from embedded.exchange.account_routes import AccountRoutes
+from embedded.exchange.calendar_routes import CalendarRoutes
 from embedded.exchange.data_routes import DataRoutes
 from embedded.exchange.faults import Faults, lag
 from embedded.exchange.faults_wire import FaultyWire
 from embedded.exchange.order_routes import OrderRoutes
 from embedded.exchange.timekeeper import TimeKeeper
+from embedded.exchange.watchlists import WatchlistRoutes
 from tools.simulation.refusals import Refused
 from tools.simulation.venue import Venue
 
@@ -48,6 +50,9 @@ def create_app(
         routes=[
             *OrderRoutes(venue).routes(),
             *AccountRoutes(venue).routes(),
+            *CalendarRoutes(venue).routes(),
+            *WatchlistRoutes(venue).routes(),
+            *not_traded.routes(),
             *DataRoutes(venue.market, lambda: now() - lag.get()).routes(),
             Route("/health", _health),
             *(timekeeper.routes(keeper) if keeper else ()),
