@@ -20,7 +20,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True, scope="session")
 def _loopback_only() -> Iterator[None]:
-    """Refuse every connection that would leave this machine."""
+    """Refuse every connection that would leave this machine, and ask no proxy for the others."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
 
     def refuse_strangers(address: Any) -> None:
@@ -36,6 +36,8 @@ def _loopback_only() -> Iterator[None]:
         return connect_ex(self, address)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "*")
+        patch.setenv("no_proxy", "*")
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
         yield
