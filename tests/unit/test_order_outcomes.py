@@ -123,6 +123,16 @@ def test_an_entry_is_not_sent_again_once_entries_are_closed(bench: Bench, stop: 
     assert orders(bench) == []
 
 
+def test_a_sale_is_not_sent_again_in_a_halt(bench: Bench) -> None:
+    bench.room.desk.submit(a_ticket())
+    bench.broker.faults["submit"] = ["dropped", "dropped"]
+    bench.room.desk.close("SPY", reason="x")
+    bench.room.control.halt("stop", "operator")
+    bench.room.desk.resolve_open_intents()
+    assert statuses(bench)[-1] is IntentStatus.OPEN
+    assert len(orders(bench)) == 1
+
+
 def test_an_intent_left_open_by_a_crash_is_resolved_at_the_next_start(bench: Bench) -> None:
     unanswered(bench)
     bench.hands.at("10:00:10")
