@@ -8,6 +8,7 @@ from tests.builders import a_time
 from tools.core.session import Timetable
 from tools.core.trading import OrderType, Side
 from tools.schedule.market_hours import MarketHours
+from tools.simulation.corporate import CorporateAction
 from tools.simulation.market import Market
 from tools.simulation.orders import OrderRequest, SimOrder
 from tools.simulation.tape import Candle, Day, Tick, merged, minute, quotes_around
@@ -69,9 +70,10 @@ class Stage:
     tape: HandTape
     now: datetime = field(default_factory=lambda: a_time("09:00"))
     cash: Decimal = Decimal(100_000)
+    actions: tuple[CorporateAction, ...] = ()
 
     def __post_init__(self) -> None:
-        self.market = Market(self.tape, hours())
+        self.market = Market(self.tape, hours(), self.actions)
         self.venue = Venue(self.market, lambda: self.now, cash=self.cash)
 
     def at(self, clock: str) -> "Stage":

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from embedded.exchange.app import create_app
+from embedded.exchange.news_routes import read_news
 from embedded.exchange.options import WATCHLIST, Options, read_options
 from embedded.exchange.timekeeper import TimeKeeper
 from tools.core.errors import ConfigError
@@ -16,6 +17,7 @@ from tools.core.session import Timetable
 from tools.hosting import PortTaken, bind, http_server, log_to, sd_notify
 from tools.schedule.clocks import SystemClock
 from tools.schedule.market_hours import MarketHours, at_new_york, new_york
+from tools.simulation.corporate import SplitTape, read_actions
 from tools.simulation.market import Market
 from tools.simulation.recorded import RecordedTape
 from tools.simulation.synthetic import SyntheticTape
@@ -52,11 +54,15 @@ async def serve(options: Options, page: Path) -> None:
         keeper = TimeKeeper(start, options.page or page, speed=options.speed)
         now = keeper.now
     tape = _tape(options, hours, until=options.until or new_york(now()).date())
-    venue = Venue(Market(tape, hours), now, cash=options.cash, seed=options.seed)
+    actions = read_actions(options.corporate_actions) if options.corporate_actions else ()
+    if actions and not options.data:
+        tape = SplitTape(tape, actions)
+    news = read_news(options.news) if options.news else ()
+    venue = Venue(Market(tape, hours, actions), now, cash=options.cash, seed=options.seed)
     venue.catch_up()  # a table that does not reach this day is told now, not to the first client
     listener = await bind(options.port)
     server = http_server(
-        create_app(venue, now, keeper, access=options.access), ws="websockets-sansio"
+        create_app(venue, now, keeper, access=options.access, news=news), ws="websockets-sansio"
     )
     logger.info(
         "embedded exchange: a simulation, not a broker, no order leaves this machine: "

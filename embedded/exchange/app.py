@@ -11,13 +11,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from embedded.exchange import faults_routes, not_traded, timekeeper
+from embedded.exchange import elsewhere, faults_routes, not_traded, timekeeper
 from embedded.exchange.access import Access, AccessRequired
 from embedded.exchange.account_routes import AccountRoutes
 from embedded.exchange.calendar_routes import CalendarRoutes
 from embedded.exchange.data_routes import DataRoutes
 from embedded.exchange.faults import Faults, lag
 from embedded.exchange.faults_wire import FaultyWire
+from embedded.exchange.news_routes import Article, NewsRoutes
 from embedded.exchange.order_routes import OrderRoutes
 from embedded.exchange.timekeeper import TimeKeeper
 from embedded.exchange.watchlists import WatchlistRoutes
@@ -25,6 +26,7 @@ from tools.simulation.refusals import Refused
 from tools.simulation.venue import Venue
 
 ANYBODY = Access()
+DATA = "/v2/stocks", "/v1beta1", "/v1beta3", "/v1/corporate-actions"
 
 type Layer = Callable[[ASGIApp], ASGIApp]
 """Something between a client who may ask and its answer: it can act before, after and instead."""
@@ -36,6 +38,7 @@ def create_app(
     keeper: TimeKeeper | None = None,
     *,
     access: Access = ANYBODY,
+    news: Sequence[Article] = (),
     layers: Sequence[Layer] = (),
 ) -> ASGIApp:
     """The app over `venue` at `now()`; with a `keeper` it also owns simulated time at `/time`.
@@ -52,11 +55,13 @@ def create_app(
             *AccountRoutes(venue).routes(),
             *CalendarRoutes(venue).routes(),
             *WatchlistRoutes(venue).routes(),
+            *NewsRoutes(venue.market.actions, news, now).routes(),
             *not_traded.routes(),
             *DataRoutes(venue.market, lambda: now() - lag.get()).routes(),
+            *elsewhere.routes(),
             Route("/health", _health),
             *(timekeeper.routes(keeper) if keeper else ()),
-            *(faults_routes.routes(faults) if access.admin_token else ()),
+            *(faults_routes.routes(faults, venue) if access.admin_token else ()),
         ],
         exception_handlers={Refused: _refused, HTTPException: _no_such_endpoint},
     )
@@ -73,7 +78,7 @@ async def _health(_: Request) -> Response:
 
 async def _refused(request: Request, refused: Any) -> Response:
     """The trading API's errors carry a code, the data API's only a message."""
-    trading = not request.url.path.startswith(("/v2/stocks", "/v1beta1"))
+    trading = not request.url.path.startswith(DATA)
     return JSONResponse(refused.body if trading else {"message": refused.message}, refused.status)
 
 

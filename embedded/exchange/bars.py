@@ -1,84 +1,66 @@
-"""Bars as the data API pages them: up to `limit` over all symbols, by symbol and then by time."""
+"""Bars of every timeframe, and their JSON."""
 
-import base64
-import binascii
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
-from embedded.exchange import queries
-from embedded.exchange.queries import Query, bad_request
-from tools.schedule.market_hours import at_new_york, new_york
+from embedded.exchange.queries import Query, bad_request, one_of
+from tools.simulation.corporate import Adjustment
 from tools.simulation.market import Market
 from tools.simulation.tape import DAY, MINUTE, Candle
 
-TIMEFRAME = re.compile(r"([1-9]\d?)(Min|T|Hour|H|Day|D)")
-UNITS = {"M": (MINUTE, 59), "T": (MINUTE, 59), "H": (60 * MINUTE, 23), "D": (DAY, 1)}
-LONGEST_PAGE = 10_000
+INTRADAY = re.compile(r"([1-9]\d?)(Min|T|Hour|H)")
+MOST = {"Min": 59, "T": 59, "Hour": 23, "H": 23}
+MONTHS = re.compile(r"(1|2|3|4|6|12)(?:Month|M)")
 TEXTS_KEPT = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BarQuery:
-    """What is asked for: bars of `seconds` that start in [start, end]."""
+class Kind:
+    """The bars that are asked for: of `seconds`, or of the days that share their `first_of`."""
 
-    symbols: tuple[str, ...]
     seconds: int
-    start: datetime
-    end: datetime
-    limit: int
-    descending: bool
-    token: tuple[str, datetime] | None
+    adjustment: Adjustment
+    first_of: Callable[[date], date] | None = None
 
     @classmethod
-    def read(cls, query: Query, symbols: Iterable[str], now: datetime) -> "BarQuery":
-        """Raises Refused (400). Without `start` and `end`: from New York midnight until now."""
-        start = queries.instant(query, "start") or at_new_york(new_york(now).date(), 0, 0)
-        end = queries.instant(query, "end") or now
-        if end < start:
-            raise bad_request("end should not be before start")
-        return cls(
-            symbols=tuple(sorted(set(symbols))),
-            seconds=_seconds(query.get("timeframe", "")),
-            start=start,
-            end=end,
-            limit=queries.whole(query, "limit", 1000, most=LONGEST_PAGE),
-            descending=queries.one_of(query, "sort", ("asc", "desc")) == "desc",
-            token=_read_token(query.get("page_token", "")),
+    def read(cls, query: Query) -> "Kind":
+        """Raises Refused (400)."""
+        adjustment = Adjustment(one_of(query, "adjustment", tuple(Adjustment)))
+        text = query.get("timeframe", "")
+        if (match := INTRADAY.fullmatch(text)) and int(match[1]) <= MOST[match[2]]:
+            unit = MINUTE if match[2] in {"Min", "T"} else 60 * MINUTE
+            return cls(seconds=int(match[1]) * unit, adjustment=adjustment)
+        if text in {"1Day", "1D"}:
+            return cls(seconds=DAY, adjustment=adjustment)
+        if text in {"1Week", "1W"}:
+            return cls(seconds=7 * DAY, adjustment=adjustment, first_of=_monday)
+        if match := MONTHS.fullmatch(text):
+            months = int(match[1])
+            first_of = _firsts(months)
+            return cls(seconds=30 * DAY * months, adjustment=adjustment, first_of=first_of)
+        raise bad_request(f"invalid timeframe: {text}")
+
+    def candles(
+        self, market: Market, symbol: str, start: datetime, end: datetime, at: datetime
+    ) -> Sequence[Candle]:
+        """Those that start in [start, end] and have ended by `at`, oldest first."""
+        if symbol not in market.symbols:
+            return ()
+        if self.first_of:
+            return market.periods(
+                symbol, self.first_of, start=start, end=end, at=at, adjustment=self.adjustment
+            )
+        return market.candles(
+            symbol, self.seconds, start=start, end=end, at=at, adjustment=self.adjustment
         )
 
-    def candles(self, market: Market, symbol: str, at: datetime) -> list[Candle]:
-        """Those of one symbol that no page before this one had, as known at `at`."""
-        start, end = self.start, self.end
-        if self.token and symbol == self.token[0]:
-            start, end = (start, self.token[1]) if self.descending else (self.token[1], end)
-        if symbol not in market.symbols or (self.token and symbol < self.token[0]):
-            return []
-        found = market.candles(symbol, self.seconds, start=start, end=end, at=at)
-        return found[::-1] if self.descending else found
 
-
-def page(
-    market: Market, asked: BarQuery, at: datetime
-) -> tuple[dict[str, list[Candle]], str | None]:
-    """One page and the token of the next, None after the last."""
-    found: dict[str, list[Candle]] = {}
-    left = asked.limit
-    for symbol in asked.symbols:
-        candles = asked.candles(market, symbol, at)
-        if candles[:left]:
-            found[symbol] = candles[:left]
-        if len(candles) > left:
-            return found, _token(symbol, candles[left])
-        left -= len(candles)
-    return found, None
-
-
-def answer(found: dict[str, list[Candle]], token: str | None, single: str | None) -> str:
-    """The JSON of a page; `single` is the symbol when it stood in the path."""
+def answer(found: dict[str, Sequence[Candle]], token: str | None, single: str | None) -> str:
+    """The JSON of a page, as `pages.enveloped` but from kept texts: bars are asked for most."""
     lists = {name: f"[{','.join(map(bar_text, candles))}]" for name, candles in found.items()}
     end = f'"next_page_token":{json.dumps(token)}'
     if single is not None:
@@ -89,12 +71,11 @@ def answer(found: dict[str, list[Candle]], token: str | None, single: str | None
 @lru_cache(maxsize=TEXTS_KEPT)
 def bar_text(candle: Candle) -> str:
     """One bar as JSON. The number of trades is made up: one for each hundred shares."""
-    average = candle.turnover / candle.volume if candle.volume else candle.close
     return (
         f'{{"t":"{datetime.fromtimestamp(candle.start, UTC):%Y-%m-%dT%H:%M:%SZ}",'
         f'"o":{candle.open / 100},"h":{candle.high / 100},"l":{candle.low / 100},'
         f'"c":{candle.close / 100},"v":{candle.volume},"n":{trades(candle)},'
-        f'"vw":{round(average / 100, 6)}}}'
+        f'"vw":{average_price(candle)}}}'
     )
 
 
@@ -103,24 +84,18 @@ def trades(candle: Candle) -> int:
     return max(1, candle.volume // 100)
 
 
-def _seconds(timeframe: str) -> int:
-    match = TIMEFRAME.fullmatch(timeframe)
-    amount, (unit, most) = (int(match[1]), UNITS[match[2][0]]) if match else (0, (0, -1))
-    if amount > most:
-        raise bad_request(f"invalid timeframe: {timeframe}")
-    return amount * unit
+def average_price(candle: Candle) -> float:
+    """The price in dollars, weighted by volume."""
+    average = candle.turnover / candle.volume if candle.volume else candle.close
+    return round(average / 100, 6)
 
 
-def _token(symbol: str, candle: Candle) -> str:
-    at = datetime.fromtimestamp(candle.start, UTC)
-    return base64.b64encode(f"{symbol}|M|{at:%Y-%m-%dT%H:%M:%SZ}".encode()).decode()
+def _monday(on: date) -> date:
+    return on - timedelta(days=on.weekday())
 
 
-def _read_token(token: str) -> tuple[str, datetime] | None:
-    if not token:
-        return None
-    try:
-        symbol, _, at = base64.b64decode(token, validate=True).decode().split("|")
-        return symbol, datetime.fromisoformat(at)
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise bad_request(f"invalid page_token: {token}") from None
+def _firsts(months: int) -> Callable[[date], date]:
+    def first_of(on: date) -> date:
+        return on.replace(month=on.month - (on.month - 1) % months, day=1)
+
+    return first_of

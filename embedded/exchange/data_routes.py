@@ -1,25 +1,29 @@
-"""Alpaca's Market Data API for stocks, over one market: bars, the latest of each kind, snapshots,
-the screener. Nothing answers with what lies after now.
+"""Alpaca's Market Data API for stocks, over one market: history, the latest of each kind,
+snapshots, the screener. Nothing answers with what lies after now.
 """
 
-import json
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from embedded.exchange import bars, queries
+from embedded.exchange import bars, facts, pages, queries
+from embedded.exchange.pages import Span, symbols_of
 from embedded.exchange.shapes import stamp
+from tools.schedule.market_hours import at_new_york, new_york
 from tools.simulation.market import Market
-from tools.simulation.tape import MINUTE, Candle
+from tools.simulation.tape import DAY, MINUTE, Candle
 
 type Fact = Callable[[str, datetime], dict[str, Any] | None]
+type History = Callable[[str, datetime, datetime, datetime], Sequence[dict[str, Any]]]
 type Handler = Callable[[Request], Any]
 
-EXCHANGE, TAPE, ROUND_LOT = "V", "C", 100
+ONE_MINUTE = timedelta(minutes=1)
+EXCHANGES = {"V": "IEX"}
+CONDITIONS = {"trade": {"@": "Regular Sale"}, "quote": {"R": "Regular Market Maker Open"}}
 
 
 class DataRoutes:
@@ -32,6 +36,8 @@ class DataRoutes:
         """Every path that is served here."""
         many, one = "/v2/stocks", "/v2/stocks/{symbol}"
         found: list[BaseRoute] = [
+            Route(f"{many}/meta/exchanges", _meta_exchanges),
+            Route(f"{many}/meta/conditions/{{ticktype}}", _meta_conditions),
             Route(f"{many}/bars", self.bars),
             Route(f"{one}/bars", self.bars),
             Route(f"{many}/snapshots", self._of_many(self._snapshot, "")),
@@ -42,14 +48,24 @@ class DataRoutes:
         for name, fact in (("bar", self._bar), ("quote", self._quote), ("trade", self._trade)):
             found.append(Route(f"{many}/{name}s/latest", self._of_many(fact, f"{name}s")))
             found.append(Route(f"{one}/{name}s/latest", self._of_one(fact, name)))
+        for name, history in (
+            ("quotes", self._quotes),
+            ("trades", self._trades),
+            ("auctions", self._auctions),
+        ):
+            found += [Route(f"{at}/{name}", self._history(history, name)) for at in (many, one)]
         return found
 
     async def bars(self, request: Request) -> Response:
         """Bars of one symbol (in the path) or of many, page by page."""
         now, query = self._now(), request.query_params
         single = request.path_params.get("symbol")
-        symbols = [single] if single else queries.names(query)
-        found, token = bars.page(self._market, bars.BarQuery.read(query, symbols, now), now)
+        asked, kind = Span.read(query, symbols_of(query, single), now), bars.Kind.read(query)
+
+        def rows(symbol: str, start: datetime, end: datetime) -> Sequence[Candle]:
+            return kind.candles(self._market, symbol, start, end, now)
+
+        found, token = pages.page(asked, rows, lambda candle: candle.start)
         return Response(bars.answer(found, token, single), media_type="application/json")
 
     async def most_actives(self, request: Request) -> Response:
@@ -81,9 +97,10 @@ class DataRoutes:
         """A handler that answers {key: {symbol: fact}}, or {symbol: fact} without a key."""
 
         async def handler(request: Request) -> Response:
-            now = self._now()
-            asked = dict.fromkeys(queries.names(request.query_params))
-            known = {name: fact(name, now) for name in asked if name in self._market.symbols}
+            query = request.query_params
+            at = pages.latest_at(query, self._now())
+            asked = dict.fromkeys(symbols_of(query, None))
+            known = {name: fact(name, at) for name in asked if name in self._market.symbols}
             found = {name: it for name, it in known.items() if it is not None}
             return JSONResponse({key: found} if key else found)
 
@@ -93,52 +110,77 @@ class DataRoutes:
         """A handler that answers {key: fact, symbol}, or the fact and its symbol without a key."""
 
         async def handler(request: Request) -> Response:
-            symbol = request.path_params["symbol"]
-            found = fact(symbol, self._now()) if symbol in self._market.symbols else None
+            at = pages.latest_at(request.query_params, self._now())
+            [symbol] = symbols_of({}, request.path_params["symbol"])
+            found = fact(symbol, at) if symbol in self._market.symbols else None
             return JSONResponse({"symbol": symbol, **({key: found} if key else found or {})})
 
         return handler
 
+    def _history(self, history: History, name: str) -> Handler:
+        """A handler that answers with pages of rows that have a time `t` or a date `d`."""
+
+        async def handler(request: Request) -> Response:
+            now, query = self._now(), request.query_params
+            single = request.path_params.get("symbol")
+            asked = Span.read(query, symbols_of(query, single), now)
+
+            def rows(symbol: str, start: datetime, end: datetime) -> Sequence[dict[str, Any]]:
+                known = symbol in self._market.symbols
+                return history(symbol, start, end, now) if known else ()
+
+            found, token = pages.page(asked, rows, _second)
+            return JSONResponse(pages.enveloped(name, found, token, single))
+
+        return handler
+
     def _bar(self, symbol: str, at: datetime) -> dict[str, Any] | None:
-        return _bar(self._market.last_minute(symbol, at))
+        candle = self._market.last_minute(symbol, at)
+        return candle and facts.bar(candle)
 
     def _quote(self, symbol: str, at: datetime) -> dict[str, Any] | None:
         tick = self._market.quote(symbol, at)
-        return tick and {
-            "t": _seconds(tick.at),
-            "ax": EXCHANGE,
-            "ap": tick.ask / 100,
-            "as": tick.ask_size,
-            "bx": EXCHANGE,
-            "bp": tick.bid / 100,
-            "bs": tick.bid_size,
-            "c": ["R"],
-            "z": TAPE,
-        }
+        return tick and facts.quote(tick)
 
     def _trade(self, symbol: str, at: datetime) -> dict[str, Any] | None:
-        """The last trade: a minute's close, known at its end."""
         candle = self._market.last_minute(symbol, at)
-        return candle and {
-            "t": _seconds(candle.start + MINUTE),
-            "x": EXCHANGE,
-            "p": candle.close / 100,
-            "s": ROUND_LOT,
-            "c": ["@"],
-            "i": candle.start // MINUTE,
-            "z": TAPE,
-        }
+        return candle and facts.trade(candle)
 
     def _snapshot(self, symbol: str, at: datetime) -> dict[str, Any] | None:
         days = self._market.days(symbol, at)
+        today, before = next(days, None), next(days, None)
         parts = {
             "latestTrade": self._trade(symbol, at),
             "latestQuote": self._quote(symbol, at),
             "minuteBar": self._bar(symbol, at),
-            "dailyBar": _bar(next(days, None)),
-            "prevDailyBar": _bar(next(days, None)),
+            "dailyBar": today and facts.bar(today),
+            "prevDailyBar": before and facts.bar(before),
         }
         return {name: part for name, part in parts.items() if part} or None
+
+    def _quotes(
+        self, symbol: str, start: datetime, end: datetime, at: datetime
+    ) -> list[dict[str, Any]]:
+        return [facts.quote(it) for it in self._market.ticks(symbol, start=start, end=end, at=at)]
+
+    def _trades(
+        self, symbol: str, start: datetime, end: datetime, at: datetime
+    ) -> list[dict[str, Any]]:
+        minutes = self._market.candles(
+            symbol, MINUTE, start=start - ONE_MINUTE, end=end - ONE_MINUTE, at=at
+        )
+        return [facts.trade(it) for it in minutes]
+
+    def _auctions(
+        self, symbol: str, start: datetime, end: datetime, at: datetime
+    ) -> list[dict[str, Any]]:
+        found = []
+        for day in self._market.candles(symbol, DAY, start=start, end=end, at=at):
+            on = new_york(datetime.fromtimestamp(day.start, UTC)).date()
+            session = self._market.hours.session_on(on)
+            assert session is not None, "a day without a session has no daily candle"
+            found.append(facts.auctions(day, session))
+        return found
 
     def _two_days(self) -> list[tuple[str, Candle, Candle]]:
         now, found = self._now(), []
@@ -150,8 +192,11 @@ class DataRoutes:
         return found
 
 
-def _bar(candle: Candle | None) -> dict[str, Any] | None:
-    return json.loads(bars.bar_text(candle)) if candle else None
+def _second(row: dict[str, Any]) -> int:
+    """The instant of a row; a date counts from New York midnight."""
+    if "t" in row:
+        return int(datetime.fromisoformat(row["t"]).timestamp())
+    return int(at_new_york(date.fromisoformat(row["d"]), 0, 0).timestamp())
 
 
 def _move(symbol: str, today: Candle, before: Candle) -> dict[str, Any]:
@@ -163,5 +208,11 @@ def _move(symbol: str, today: Candle, before: Candle) -> dict[str, Any]:
     }
 
 
-def _seconds(at: int) -> str:
-    return stamp(datetime.fromtimestamp(at, UTC))
+async def _meta_exchanges(_: Request) -> Response:
+    return JSONResponse(EXCHANGES)
+
+
+async def _meta_conditions(request: Request) -> Response:
+    queries.one_of(request.query_params, "tape", ("A", "B", "C"))
+    kind = queries.one_of(request.path_params, "ticktype", tuple(CONDITIONS))
+    return JSONResponse(CONDITIONS[kind])

@@ -5,7 +5,7 @@ What a fault does is written where it acts: on the wire (`faults_wire`), in the 
 venue.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -138,7 +138,7 @@ class Faults:
         self._armed: dict[int, Armed] = {}
         self._count = 0
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Armed]:
         """The armed faults, those that are used up included."""
         return iter(self._armed.values())
 
@@ -154,12 +154,12 @@ class Faults:
         self._armed[self._count] = armed
         return armed
 
-    def disarm(self, number: int | None = None) -> None:
-        """Remove one, or all. Raises KeyError when there is no such number."""
-        if number is None:
-            self._armed.clear()
-        else:
-            del self._armed[number]
+    def disarm(self, number: int | None = None) -> list[Armed]:
+        """Remove one, or all; returns them. Raises KeyError when there is no such number."""
+        removed = [self._armed[number]] if number is not None else list(self._armed.values())
+        for armed in removed:
+            del self._armed[armed.number]
+        return removed
 
     def strike(
         self, kinds: Collection[Kind], *, method: str = "", path: str = "", symbol: str = ""

@@ -8,20 +8,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from embedded.exchange.faults import PARAMETERS, Armed, Fault, Faults, Kind, What, Where
+from embedded.exchange.faults_venue import FaultyVenue
 from embedded.exchange.order_forms import read_body
 from embedded.exchange.queries import bad_request
 from tools.simulation.refusals import not_found
+from tools.simulation.venue import Venue
 
 LONGEST_DELAY_SECONDS = 60
 FAULT_KEYS = frozenset({"where", "what", "times", "probability", "seed"})
 WHERE_KEYS = frozenset({"method", "path", "symbol"})
 
 
-def routes(faults: Faults) -> list[BaseRoute]:
+def routes(faults: Faults, venue: Venue) -> list[BaseRoute]:
     """POST one fault, GET all, DELETE all or one; who may is not decided here."""
+    inside = FaultyVenue(venue, faults)
 
     async def arm(request: Request) -> Response:
         armed = faults.arm(read_fault(read_body(await request.body())))
+        inside.arm(armed)
         return JSONResponse(_shape(armed), 201)
 
     async def show(_: Request) -> Response:
@@ -30,9 +34,11 @@ def routes(faults: Faults) -> list[BaseRoute]:
     async def disarm(request: Request) -> Response:
         number = request.path_params.get("number")
         try:
-            faults.disarm(number)
+            removed = faults.disarm(number)
         except KeyError:
             raise not_found(f"fault not found for {number}") from None
+        for armed in removed:
+            inside.disarm(armed)
         return Response(status_code=204)
 
     return [

@@ -38,6 +38,8 @@ class Options:
     secret: str
     strict_auth: bool
     admin_token: str
+    corporate_actions: Path | None
+    news: Path | None
 
     @property
     def access(self) -> Access:
@@ -73,6 +75,9 @@ def read_options(arguments: Sequence[str]) -> Options:
         parser.error("argument --symbols: narrows --data only")
     if options.strict_auth and not (options.key and options.secret):
         parser.error("argument --strict-auth: needs --key and --secret")
+    for name, file in (("corporate-actions", options.corporate_actions), ("news", options.news)):
+        if file and not file.is_file():
+            parser.error(f"argument --{name}: {file} is not a file")
     if options.until and (not options.session or options.until < options.session):
         parser.error("argument --until: needs an earlier --session")
     return options
@@ -135,6 +140,14 @@ def _parser() -> OneLineParser:
         metavar="FILE",
         help="the session table (default data/session_table.csv)",
     )
+    add(
+        "--corporate-actions",
+        type=Path,
+        metavar="FILE",
+        help="splits and dividends, a line each: ex_date,symbol,action,rate; a synthetic market "
+        "has its splits between sessions",
+    )
+    add("--news", type=Path, metavar="FILE", help="articles, a JSON list as GET /v1beta1/news has")
     add("--key", default="", metavar="K", help="the API key of --strict-auth")
     add("--secret", default="", metavar="S", help="the API secret of --strict-auth")
     add(

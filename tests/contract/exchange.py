@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from embedded.exchange.access import Access
 from embedded.exchange.app import ANYBODY, create_app
+from embedded.exchange.news_routes import Article
 from tests.tapes import Stage
 from tools.hosting import bind
 
@@ -31,9 +32,11 @@ class Exchange:
         assert self.app
         await self.app(scope, receive, send)
 
-    def open(self, stage: Stage, access: Access = ANYBODY) -> "Exchange":
+    def open(
+        self, stage: Stage, access: Access = ANYBODY, news: Sequence[Article] = ()
+    ) -> "Exchange":
         """Serve `stage` from now on."""
-        self.app = create_app(stage.venue, lambda: stage.now, access=access)
+        self.app = create_app(stage.venue, lambda: stage.now, access=access, news=news)
         return self
 
     @property

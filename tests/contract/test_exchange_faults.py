@@ -27,8 +27,12 @@ def server() -> Iterator[Exchange]:
 
 
 @pytest.fixture
-def exchange(server: Exchange) -> Exchange:
-    stage = Stage(HandTape({"IBM": flat(50), "SPY": flat(100)})).at("10:00")
+def stage() -> Stage:
+    return Stage(HandTape({"IBM": flat(50), "SPY": flat(100)})).at("10:00")
+
+
+@pytest.fixture
+def exchange(server: Exchange, stage: Stage) -> Exchange:
     return server.open(stage, Access(admin_token="operator"))
 
 
@@ -172,6 +176,49 @@ def test_a_blocked_account_says_so_and_changes_nothing(exchange: Exchange) -> No
     assert (refusal.status_code, refusal.json()["code"]) == (403, 40310000)
     assert exchange.ask("/v2/positions", "DELETE").status_code == 403
     assert exchange.ask("/v2/orders?status=all").json() == []
+
+
+def only_order(exchange: Exchange) -> Any:
+    [order] = exchange.ask("/v2/orders?status=all").json()
+    return order
+
+
+def test_an_order_is_rejected_after_it_was_accepted(exchange: Exchange) -> None:
+    arm(exchange, "reject", {"symbol": "SPY"})
+    assert submit(exchange).json()["status"] == "pending_new"
+    assert (only_order(exchange)["status"], only_order(exchange)["filled_qty"]) == ("rejected", "0")
+
+
+def test_a_fill_may_be_a_part(exchange: Exchange, stage: Stage) -> None:
+    arm(exchange, "partial", {"symbol": "SPY"}, share=0.3)
+    exchange.ask("/v2/orders", "POST", json=ORDER | {"qty": "10"})
+    assert only_order(exchange)["status"] == "partially_filled"
+    assert only_order(exchange)["filled_qty"] == "3"
+    stage.at("10:02")
+    assert (only_order(exchange)["status"], only_order(exchange)["filled_qty"]) == ("filled", "10")
+
+
+def test_a_cancel_hangs_until_its_fault_is_gone(exchange: Exchange) -> None:
+    number = arm(exchange, "stuck_cancel", {}, times=None)
+    resting = ORDER | {"type": "limit", "limit_price": "90"}
+    name = exchange.ask("/v2/orders", "POST", json=resting).json()["id"]
+    exchange.ask("/v2/account")
+    assert exchange.ask(f"/v2/orders/{name}", "DELETE").status_code == 204
+    assert only_order(exchange)["status"] == "pending_cancel"
+    sim(exchange, "DELETE", f"/{number}")
+    assert only_order(exchange)["status"] == "canceled"
+
+
+def test_nothing_fills_in_a_halt(exchange: Exchange, stage: Stage) -> None:
+    number = arm(exchange, "halt", {"symbol": "SPY"})
+    submit(exchange)
+    stage.at("10:05")
+    assert only_order(exchange)["filled_qty"] == "0"
+    other = exchange.ask("/v2/orders", "POST", json=ORDER | {"symbol": "IBM"}).json()["id"]
+    assert exchange.ask(f"/v2/orders/{other}").json()["status"] == "filled"
+    sim(exchange, "DELETE", f"/{number}")
+    stage.at("10:07")
+    assert len(exchange.ask("/v2/positions").json()) == 2
 
 
 def test_a_seed_makes_the_same_luck(exchange: Exchange) -> None:

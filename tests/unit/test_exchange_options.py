@@ -56,6 +56,8 @@ def test_options_are_read_as_what_they_mean() -> None:
         ("--synthetic BTC/USD", "'BTC/USD' is not a US equity symbol"),
         ("--synthetic ,", "no symbol given"),
         ("--data nowhere", "nowhere is not a directory"),
+        ("--corporate-actions nowhere", "nowhere is not a file"),
+        ("--news nowhere", "nowhere is not a file"),
         ("--symbols SPY", "narrows --data only"),
         ("--until 2026-11-27", "needs an earlier --session"),
         ("--data . --synthetic SPY", "not allowed with"),

@@ -5,14 +5,16 @@ session has closed. No method looks past its `at`.
 """
 
 import bisect
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
 from operator import attrgetter
 
 from tools.core.session import Session
 from tools.core.trading import BrokerClock
 from tools.schedule.market_hours import MarketHours, at_new_york, new_york
+from tools.simulation.corporate import Adjustment, CorporateAction, scaled, split_factor
 from tools.simulation.tape import DAY, MINUTE, Candle, Tape, Tick, merged
 
 ONE_DAY = timedelta(days=1)
@@ -24,8 +26,10 @@ _start, _at = attrgetter("start"), attrgetter("at")
 class Market:
     """A tape seen by somebody who lives at an instant (`at`, aware)."""
 
-    def __init__(self, tape: Tape, hours: MarketHours) -> None:
-        self.hours = hours
+    def __init__(
+        self, tape: Tape, hours: MarketHours, actions: Sequence[CorporateAction] = ()
+    ) -> None:
+        self.hours, self.actions = hours, actions
         self._tape = tape
         self._frame = lru_cache(maxsize=FRAMES_KEPT)(self._make_frame)
 
@@ -83,14 +87,66 @@ class Market:
                 return ticks[index - 1]
         return None
 
+    def ticks(self, symbol: str, *, start: datetime, end: datetime, at: datetime) -> list[Tick]:
+        """The quotes of [start, end] that had come by `at`, oldest first."""
+        first, last = start.timestamp(), min(end, at).timestamp()
+        found: list[Tick] = []
+        on, final = max(new_york(start).date(), self._tape.first_day), new_york(min(end, at)).date()
+        while on <= final:
+            day = self._tape.day(symbol, on)
+            ticks = day.ticks if day else ()
+            begin = bisect.bisect_left(ticks, first, key=_at)
+            found += ticks[begin : bisect.bisect_right(ticks, last, key=_at)]
+            on += ONE_DAY
+        return found
+
+    def periods(
+        self,
+        symbol: str,
+        first_of: Callable[[date], date],
+        *,
+        start: datetime,
+        end: datetime,
+        at: datetime,
+        adjustment: Adjustment = Adjustment.RAW,
+    ) -> list[Candle]:
+        """As `candles`: days together as long as `first_of` their date is the same.
+
+        A period has ended when the next session belongs to another one.
+        """
+        begin = first_of(max(new_york(start).date(), self._tape.first_day))
+        days = self.candles(
+            symbol, DAY, start=at_new_york(begin, 0, 0), end=at, at=at, adjustment=adjustment
+        )
+        current = first_of(self.hours.current_or_next(at).on)
+        first, last = start.timestamp(), min(end.timestamp(), _midnight(current) - 1)
+        periods = groupby(days, lambda day: first_of(_date(day)))
+        return [
+            merged(list(parts), midnight)
+            for on, parts in periods
+            for midnight in (_midnight(on),)
+            if first <= midnight <= last
+        ]
+
     def candles(
-        self, symbol: str, seconds: int, *, start: datetime, end: datetime, at: datetime
+        self,
+        symbol: str,
+        seconds: int,
+        *,
+        start: datetime,
+        end: datetime,
+        at: datetime,
+        adjustment: Adjustment = Adjustment.RAW,
     ) -> list[Candle]:
         """Candles of that length that start in [start, end] and have ended, oldest first.
 
         Those shorter than a day are aligned to New York midnight and include the hours before the
         open and after the close; a day's is its regular session, stamped with New York midnight.
+        An adjustment counts what has happened by `at`, nothing later.
         """
+        adjusts = adjustment is not Adjustment.RAW and any(
+            action.symbol == symbol for action in self.actions
+        )
         first, last, now = start.timestamp(), end.timestamp(), at.timestamp()
         found: list[Candle] = []
         on = max(new_york(start).date(), self._tape.first_day)
@@ -101,7 +157,10 @@ class Market:
             until = bisect.bisect_right(frame, last, key=_start)
             while until > begin and self._end(on, frame[until - 1], seconds) > now:
                 until -= 1
-            found += frame[begin:until]
+            kept = frame[begin:until]
+            if adjusts:
+                kept = self._adjusted(kept, symbol, on, new_york(at).date(), adjustment)
+            found += kept
             on += ONE_DAY
         return found
 
@@ -121,6 +180,19 @@ class Market:
         """The close in cents of the last session before the New York date of `at`."""
         midnight = _midnight(new_york(at).date())
         return next((day.close for day in self.days(symbol, at) if day.start < midnight), None)
+
+    def _adjusted(
+        self, candles: Sequence[Candle], symbol: str, on: date, today: date, adjustment: Adjustment
+    ) -> list[Candle]:
+        """Candles of one day, for what went ex between that day and today."""
+        later = [it for it in self.actions if it.symbol == symbol and on < it.ex_date <= today]
+        splits = [it for it in later if it.splits and adjustment is not Adjustment.DIVIDEND]
+        price = shares = split_factor(splits)
+        for action in later if adjustment is not Adjustment.SPLIT else ():
+            before = _midnight(action.ex_date)
+            close = self.previous_close(symbol, datetime.fromtimestamp(before, UTC))
+            price *= 1 - float(action.cash) * 100 / close if close else 1
+        return [scaled(candle, price, 1 / shares) for candle in candles]
 
     def _minutes(self, symbol: str, on: date) -> Sequence[Candle]:
         day = self._tape.day(symbol, on)
@@ -159,6 +231,10 @@ class Market:
         session = self.hours.session_on(on)
         assert session is not None, "a day without a session has no daily candle"
         return session.close_at.timestamp()
+
+
+def _date(candle: Candle) -> date:
+    return new_york(datetime.fromtimestamp(candle.start, UTC)).date()
 
 
 def _midnight(on: date) -> int:
