@@ -118,9 +118,10 @@ class TradeTools:
         stop_price: Price | None = None,
         target_price: Price | None = None,
         earlier: Annotated[list[Earlier] | None, AGENT_ONLY] = None,
+        decision_id: Annotated[str, AGENT_ONLY] = "",
     ) -> Verdict:
         """Check an entry against every rule without sending it. A denial lists all reasons."""
-        ticket = _ticket(symbol, confidence, "", "", quantity, stop_price, target_price)
+        ticket = _ticket(symbol, confidence, "", decision_id, quantity, stop_price, target_price)
         bought = {one.symbol: Decimal(one.quantity) for one in earlier or ()}
         return Verdict.of(self._desk.preview(ticket, bought))
 

@@ -17,7 +17,7 @@ from tools.core.trading import (
     Position,
     Side,
 )
-from tools.risk.book import Book, Claim
+from tools.risk.book import Book, Claim, Entry, Tape
 
 
 def a_time(clock: str = "10:00") -> datetime:
@@ -96,6 +96,35 @@ def a_ticket(
         quantity=None if quantity is None else Decimal(quantity),
         stop_price=None if stop is None else Decimal(stop),
         target_price=None if target is None else Decimal(target),
+    )
+
+
+def a_tape(
+    *,
+    daily_volume: str | None = "1000000",
+    minute_volume: str | None = "10000",
+    minute_atr: str | None = "0.10",
+    atr: str | None = "0.25",
+) -> Tape:
+    """A liquid symbol that moves a quarter of a dollar in five minutes."""
+
+    def number(text: str | None) -> Decimal | None:
+        return None if text is None else Decimal(text)
+
+    return Tape(
+        daily_volume=number(daily_volume),
+        minute_volume=number(minute_volume),
+        minute_atr_usd=number(minute_atr),
+        atr_usd=number(atr),
+    )
+
+
+def an_entry(
+    symbol: str = "IBM", *, at: str = "09:31", notional: str = "1000", decision_id: str = ""
+) -> Entry:
+    """An earlier entry of the session."""
+    return Entry(
+        symbol=symbol, at=a_time(at), notional_usd=Decimal(notional), decision_id=decision_id
     )
 
 
@@ -194,12 +223,13 @@ def a_book(
     reconciled: bool = True,
     state: TradingState = TradingState.ACTIVE,
     equity: str = "100000",
+    cash: str = "100000",
     buying_power: str = "400000",
     trading_blocked: bool = False,
     positions: tuple[Position, ...] = (),
     open_orders: tuple[Order, ...] = (),
     start_equity: str = "100000",
-    entries_today: int = 0,
+    entries: tuple[Entry, ...] = (),
     claims: tuple[Claim, ...] = (),
 ) -> Book:
     return Book(
@@ -210,11 +240,14 @@ def a_book(
         trading_state=state,
         state_reason="a test",
         account=an_account(
-            equity=equity, buying_power=buying_power, trading_blocked=trading_blocked
+            equity=equity,
+            cash=cash,
+            buying_power=buying_power,
+            trading_blocked=trading_blocked,
         ),
         positions=positions,
         open_orders=open_orders,
         start_equity_usd=Decimal(start_equity),
-        entries_today=entries_today,
+        entries=entries,
         claims=claims,
     )

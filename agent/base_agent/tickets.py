@@ -97,7 +97,9 @@ class TicketBook:
         self._refuse_second(form.symbol)
         asked = _as_json(form)
         preview = {key: value for key, value in asked.items() if key != "reason"}
-        result = await self._tools.call("preview_order", {**preview, "earlier": self._earlier()})
+        # From here on the desk counts the decision's age.
+        counted = {"earlier": self._earlier(), "decision_id": self._next_id()}
+        result = await self._tools.call("preview_order", {**preview, **counted})
         if result.is_error:
             raise BadTicket(result.text)
         decision = Decision(decision_id=self._next_id(), action=Action.BUY, **form.model_dump())

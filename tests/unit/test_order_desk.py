@@ -40,7 +40,9 @@ def test_with_a_target_it_is_a_bracket(bench: Bench) -> None:
     assert [leg.order_type for leg in order.legs] == [OrderType.LIMIT, OrderType.STOP]
 
 
-def test_the_default_stop_is_two_atr_below_the_entry(bench: Bench) -> None:
+def test_the_default_stop_is_two_atr_below_the_entry(tmp_path: Path) -> None:
+    near = RiskLimits(min_stop_distance_fraction=Decimal("0.001"))
+    bench = opened(a_bench(tmp_path, limits=near))
     verdict = bench.room.desk.preview(a_ticket(stop=None))
     assert verdict.approved
     assert verdict.stop_price == Decimal("99.91")  # ranges of 0.10 every minute, entry 100.11
@@ -57,7 +59,8 @@ def test_on_a_first_day_the_one_minute_atr_stands_in_and_the_verdict_says_so(
 
 
 def test_before_that_a_ticket_must_name_its_stop(tmp_path: Path) -> None:
-    bench = opened(a_bench(tmp_path, Hands("10:30"), tape=a_tape(history=False)))
+    thin = RiskLimits(min_daily_value_usd=Decimal(0))
+    bench = opened(a_bench(tmp_path, Hands("10:30"), tape=a_tape(history=False), limits=thin))
     verdict = bench.room.desk.preview(a_ticket(stop=None))
     assert [denial.reason for denial in verdict.denials] == [DenialReason.STOP]
     assert bench.room.desk.preview(a_ticket(stop="99")).approved
@@ -107,13 +110,15 @@ def test_entries_wait_until_the_books_were_compared(tmp_path: Path) -> None:
     assert bench.room.desk.submit(a_ticket()).verdict.approved
 
 
-def test_earlier_tickets_of_the_cycle_count_in_a_preview(bench: Bench) -> None:
+def test_earlier_tickets_of_the_cycle_count_in_a_preview(tmp_path: Path) -> None:
+    many = RiskLimits(max_entries_per_cycle=9, max_entries_per_minute=9)
+    bench = opened(a_bench(tmp_path, limits=many))
     four = {"IBM": Decimal(100), "AIG": Decimal(100), "BAC": Decimal(1), "AAPL": Decimal(1)}
     assert bench.room.desk.preview(a_ticket(), four).approved
     five = bench.room.desk.preview(a_ticket(), {**four, "MSFT": Decimal(1)})
-    assert [denial.reason for denial in five.denials] == [DenialReason.POSITIONS]
+    assert DenialReason.POSITIONS in [denial.reason for denial in five.denials]
     same = bench.room.desk.preview(a_ticket(), {"SPY": Decimal(1)})
-    assert [denial.reason for denial in same.denials] == [DenialReason.DUPLICATE]
+    assert {denial.reason for denial in same.denials} == {DenialReason.DUPLICATE}
 
 
 def test_a_symbol_that_is_none_is_denied_and_spoils_no_other_quote(bench: Bench) -> None:
@@ -213,6 +218,13 @@ def test_a_stop_can_be_raised_and_is_never_absent(bench: Bench) -> None:
     assert the_stop(bench).stop_price == Decimal("99.50")
     assert the_stop(bench).client_order_id == ruling.client_order_id == "AT-2013-10-07-2-S"
     assert bench.broker.sent("cancel") == []
+
+
+def test_of_a_bracket_the_stop_is_raised_as_far_as_a_cent_below_the_bid(bench: Bench) -> None:
+    bench.room.desk.submit(a_ticket(stop="98", target="103"))
+    assert bench.room.desk.tighten_stop("SPY", Decimal("99.98")).verdict.approved
+    assert the_stop(bench).stop_price == Decimal("99.98")
+    assert len(bench.room.books.resting("SPY")) == 2
 
 
 @pytest.mark.parametrize("stop", ["97.99", "98.00", "99.99", "150"])

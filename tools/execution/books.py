@@ -8,8 +8,11 @@ from tools.core.trading import Order, Position
 from tools.execution.premises import Premises
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg
-from tools.risk.book import Book, Claim, working
+from tools.journal.state_store import IntentRecord, IntentStatus
+from tools.risk.book import Book, Claim, Entry, working
 from tools.schedule.market_hours import CalendarEnded
+
+_NEVER_SENT = (IntentStatus.REJECTED, IntentStatus.UNSENT)
 
 
 class Books:
@@ -40,7 +43,7 @@ class Books:
             positions=positions,
             open_orders=orders,
             start_equity_usd=began.start_equity_usd if began else account.equity,
-            entries_today=self._store.entries_on(session.on) if session else 0,
+            entries=self.entries(session),
             claims=unanswered,
         )
 
@@ -68,10 +71,25 @@ class Books:
         return tuple(
             Claim(
                 symbol=record.intent.symbol,
-                notional_usd=record.intent.quantity * (record.intent.limit_price or Decimal(0)),
+                notional_usd=_notional_usd(record),
+                risk_usd=_notional_usd(record)
+                - record.intent.quantity * (record.intent.stop_loss_price or Decimal(0)),
             )
             for record in self._store.open_intents()
             if record.leg is leg
+        )
+
+    def entries(self, session: Session | None) -> tuple[Entry, ...]:
+        """The session's entries that reached the broker, or may have, oldest first."""
+        return tuple(
+            Entry(
+                symbol=record.intent.symbol,
+                at=record.created_at,
+                notional_usd=_notional_usd(record),
+                decision_id=record.intent.decision_id,
+            )
+            for record in (self._store.intents_on(session.on) if session else ())
+            if record.leg is Leg.ENTRY and record.status not in _NEVER_SENT
         )
 
     def position(self, symbol: str) -> Position | None:
@@ -82,3 +100,7 @@ class Books:
     def resting(self, symbol: str) -> list[Order]:
         """The orders of `symbol` that may still act, legs included."""
         return [one for one in working(self._broker.open_orders()) if one.symbol == symbol]
+
+
+def _notional_usd(record: IntentRecord) -> Decimal:
+    return record.intent.quantity * (record.intent.limit_price or Decimal(0))

@@ -17,15 +17,17 @@ from tools.core.errors import OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason, RiskVerdict, TradingState
 from tools.core.trading import Order, OrderIntent, OrderTicket, OrderType, Position, Side
 from tools.execution.books import Books
+from tools.execution.decision_times import DecisionTimes
 from tools.execution.order_sender import OrderSender
 from tools.execution.premises import Premises
 from tools.execution.pricing import Pricing
 from tools.execution.rulings import Ruling, approved, refused
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg, leg_of
-from tools.risk.book import Claim
+from tools.risk.book import FARTHEST_STOP, Claim
 from tools.risk.gatekeeper import judge
-from tools.risk.sizing import CENT, cents
+from tools.risk.limits_market import CENT
+from tools.risk.sizing import cents
 
 logger = logging.getLogger(__name__)
 
@@ -48,17 +50,21 @@ class OrderDesk:
         self._broker, self._store, self._limits = premises.broker, premises.store, premises.limits
         self._control, self._books = control, books
         self._pricing, self._sender = Pricing(premises), OrderSender(premises)
+        self._decisions = DecisionTimes(premises.now)
         self._pause = pause or threading.Event().wait
         self._lock = threading.Lock()
 
     def preview(self, ticket: OrderTicket, earlier: Mapping[str, Decimal] = EMPTY) -> RiskVerdict:
         """The ruling on `ticket` as if `earlier`, shares by symbol, had been bought already."""
         quotes = self._pricing.quotes([ticket.symbol, *earlier])
-        proposal = self._pricing.proposal(ticket, quotes.get(ticket.symbol))
+        quote = quotes.get(ticket.symbol)
+        decided = self._decisions.first_glance(ticket, quote)
+        proposal = self._pricing.proposal(ticket, quote, beside=earlier, decided=decided)
         book = self._books.read()
         for symbol, quantity in earlier.items():
-            price = quotes[symbol].ask if symbol in quotes else Decimal(0)
-            book = book.with_entry(Claim(symbol=symbol, notional_usd=quantity * price))
+            value = quantity * (quotes[symbol].ask if symbol in quotes else Decimal(0))
+            claim = Claim(symbol=symbol, notional_usd=value, risk_usd=value * FARTHEST_STOP)
+            book = book.with_entry(claim, ticket.decision_id)
         return judge(proposal, book, self._limits)
 
     def submit(self, ticket: OrderTicket) -> Ruling:

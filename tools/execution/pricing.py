@@ -1,19 +1,24 @@
-"""What the market says about a ticket: its instrument, its quote, and bars for a default stop."""
+"""What the market says about a ticket: its instrument, its quote, and the bars behind the rules."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
 from tools.core.errors import MarketDataUnavailable
 from tools.core.market import Bar, Market, Quote, Timeframe, market_of
+from tools.core.session import Session
 from tools.core.trading import OrderTicket
 from tools.execution.premises import Premises
-from tools.risk.book import Proposal
-from tools.risk.sizing import StopBasis, propose, stop_basis, wilder_atr
+from tools.risk.book import Glance, Proposal, Tape
+from tools.risk.portfolio import common_returns
+from tools.risk.sizing import propose, read_tape
 
 logger = logging.getLogger(__name__)
 
 # Sessions back that an average of 14 needs to be ready from the open on, half days included.
 HISTORY = {Timeframe.MINUTE_5: 3, Timeframe.MINUTE_1: 2}
+DAILY_HISTORY = timedelta(days=90)
+"""Some sixty daily returns, and the days of the usual volume."""
 
 
 class Pricing:
@@ -31,32 +36,63 @@ class Pricing:
             logger.warning("quotes of %s: %s", ", ".join(equities), error)
             return {}
 
-    def proposal(self, ticket: OrderTicket, quote: Quote | None) -> Proposal:
-        """`ticket` at `quote`. Raises BrokerUnavailable."""
-        instrument = self._premises.broker.instrument(ticket.symbol)
-        known = instrument is not None and quote is not None
-        basis = self._basis(ticket.symbol) if known and ticket.stop_price is None else None
-        return propose(ticket, instrument, quote, basis, self._premises.limits)
+    def proposal(
+        self,
+        ticket: OrderTicket,
+        quote: Quote | None,
+        *,
+        beside: Iterable[str] = (),
+        decided: Glance | None = None,
+    ) -> Proposal:
+        """`ticket` at `quote`, beside what is held and `beside`. Raises BrokerUnavailable."""
+        broker, limits = self._premises.broker, self._premises.limits
+        instrument = broker.instrument(ticket.symbol)
+        tape, returns = Tape(), dict[str, tuple[float, ...]]()
+        if instrument is not None and quote is not None:
+            held = {position.symbol for position in broker.positions() if position.quantity}
+            daily = self._daily({ticket.symbol, *held, *beside})
+            tape = self._tape(ticket.symbol, daily.get(ticket.symbol, ()))
+            returns = common_returns(daily)
+        return propose(ticket, instrument, quote, tape, limits, returns=returns, decided=decided)
 
-    def _basis(self, symbol: str) -> StopBasis | None:
+    def _tape(self, symbol: str, daily: Sequence[Bar]) -> Tape:
         try:
-            five_minute = self._bars(symbol, Timeframe.MINUTE_5)
-            ready = wilder_atr(five_minute) is not None
-            one_minute = () if ready else self._bars(symbol, Timeframe.MINUTE_1)
+            five_minute, _ = self._bars(symbol, Timeframe.MINUTE_5)
+            one_minute, today = self._bars(symbol, Timeframe.MINUTE_1)
         except MarketDataUnavailable as error:
             logger.warning("bars of %s: %s", symbol, error)
-            return None
-        return stop_basis(five_minute, one_minute)
+            return Tape()
+        return read_tape(daily, five_minute, one_minute, today)
 
-    def _bars(self, symbol: str, timeframe: Timeframe) -> Sequence[Bar]:
-        """Closed bars of the regular hours, oldest first."""
+    def _daily(self, symbols: Iterable[str]) -> Mapping[str, Sequence[Bar]]:
+        """The completed days of each."""
+        now, equities = self._premises.now(), sorted(symbols)
+        first = (now - DAILY_HISTORY).replace(hour=0, minute=0, second=0, microsecond=0)
+        try:
+            bars = self._premises.market.bars(equities, Timeframe.DAY_1, start=first, end=now)
+        except MarketDataUnavailable as error:
+            logger.warning("days of %s: %s", ", ".join(equities), error)
+            return {}
+        session = next(iter(self._premises.hours.sessions_before(now, 1)), None)
+        return {symbol: _before(session, daily) for symbol, daily in bars.items()}
+
+    def _bars(self, symbol: str, timeframe: Timeframe) -> tuple[Sequence[Bar], Sequence[Bar]]:
+        """Closed bars of the regular hours, oldest first; and those of them of the last session."""
         now = self._premises.now()
         sessions = self._premises.hours.sessions_before(now, HISTORY[timeframe])
         if not sessions:
-            return ()
-        bars = self._premises.market.bars([symbol], timeframe, start=sessions[0].open_at, end=now)
-        return [
+            return (), ()
+        found = self._premises.market.bars([symbol], timeframe, start=sessions[0].open_at, end=now)
+        bars = [
             bar
-            for bar in bars[symbol]
+            for bar in found[symbol]
             if any(session.open_at <= bar.start < session.close_at for session in sessions)
         ]
+        return bars, [bar for bar in bars if bar.start >= sessions[-1].open_at]
+
+
+def _before(session: Session | None, daily: Sequence[Bar]) -> Sequence[Bar]:
+    """Without the day of `session`, which may not be over."""
+    if session is None:
+        return daily
+    return [bar for bar in daily if bar.start.date() < session.on]

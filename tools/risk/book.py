@@ -1,14 +1,18 @@
-"""What a ruling rests on: the book as it stands, and one ticket with its prices."""
+"""What a ruling rests on: the book as it stands, and one ticket with what the market says of it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 
 from tools.core.market import Instrument, Quote
 from tools.core.safety import TradingState
 from tools.core.session import Session
-from tools.core.trading import Account, Order, OrderTicket, Position, Side
+from tools.core.trading import Account, Order, OrderTicket, OrderType, Position, Side
+
+FARTHEST_STOP = Decimal("0.05")
+"""A position without a stop at the broker counts as if it had one this far below its price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,15 +21,34 @@ class Claim:
 
     symbol: str
     notional_usd: Decimal
+    risk_usd: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An entry of this session that reached the broker, or may have."""
+
+    symbol: str
+    at: datetime
+    notional_usd: Decimal
+    decision_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """What a symbol, or everything, is worth, and what it loses when every stop is hit."""
+
+    value_usd: Decimal = Decimal(0)
+    risk_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Book:
     """What is held, owed and allowed at the instant `now`.
 
     `session` is None when the table of sessions has ended; `market_open` is the broker's word;
-    `reconciled` says that our books have been compared with the broker's since the start;
-    `entries_today` counts all entries sent in this session, `claims` included.
+    `reconciled` says that our books have been compared with the broker's since the start; `entries`
+    are those of this session, oldest first, `claims` included.
     """
 
     now: datetime
@@ -38,20 +61,53 @@ class Book:
     positions: tuple[Position, ...]
     open_orders: tuple[Order, ...]
     start_equity_usd: Decimal
-    entries_today: int
+    entries: tuple[Entry, ...] = ()
     claims: tuple[Claim, ...] = ()
 
     @property
+    def entries_today(self) -> int:
+        """All entries sent in this session, and the claims."""
+        return len(self.entries)
+
+    @cached_property
     def occupied(self) -> frozenset[str]:
         """Symbols that are held or being bought."""
         held = {position.symbol for position in self.positions if position.quantity}
-        buying = {order.symbol for order in working(self.open_orders) if order.side is Side.BUY}
-        return frozenset(held | buying | {claim.symbol for claim in self.claims})
+        return frozenset(held | {order.symbol for order in self._buys} | set(self._claimed))
+
+    @cached_property
+    def exposures(self) -> Mapping[str, Exposure]:
+        """By symbol: shares held, shorts too, and what is being bought, at full value."""
+        found: dict[str, list[Decimal]] = {}
+        stops = self._stops
+        for one in self.positions:
+            found[one.symbol] = [abs(one.market_value_usd), _risk_of(one, stops.get(one.symbol))]
+        for order in self._buys:
+            price = order.limit_price or Decimal(0)
+            stop = next((leg.stop_price for leg in order.legs if leg.stop_price), Decimal(0))
+            so_far = found.setdefault(order.symbol, [Decimal(0), Decimal(0)])
+            so_far[0] += order.remaining_quantity * price
+            so_far[1] += order.remaining_quantity * (price - stop)
+        for claim in self.claims:
+            so_far = found.setdefault(claim.symbol, [Decimal(0), Decimal(0)])
+            so_far[0] += claim.notional_usd
+            so_far[1] += claim.risk_usd
+        return {s: Exposure(value_usd=value, risk_usd=risk) for s, (value, risk) in found.items()}
+
+    @cached_property
+    def total(self) -> Exposure:
+        """The exposure of everything."""
+        every = self.exposures.values()
+        return Exposure(
+            value_usd=sum((one.value_usd for one in every), Decimal(0)),
+            risk_usd=sum((one.risk_usd for one in every), Decimal(0)),
+        )
 
     @property
     def free_buying_power_usd(self) -> Decimal:
-        """The broker's buying power less what is claimed."""
-        return self.account.buying_power - sum(claim.notional_usd for claim in self.claims)
+        """The broker's buying power, or our cash if that is less, less what is claimed."""
+        money = min(self.account.buying_power, self.account.cash)
+        return money - sum(claim.notional_usd for claim in self.claims)
 
     @property
     def loss_fraction(self) -> Decimal:
@@ -71,9 +127,55 @@ class Book:
             and self.market_open
         )
 
-    def with_entry(self, claim: Claim) -> "Book":
+    def with_entry(self, claim: Claim, decision_id: str = "") -> "Book":
         """The book as it will be once `claim` has been sent."""
-        return replace(self, claims=(*self.claims, claim), entries_today=self.entries_today + 1)
+        entry = Entry(
+            symbol=claim.symbol,
+            at=self.now,
+            notional_usd=claim.notional_usd,
+            decision_id=decision_id,
+        )
+        return replace(self, claims=(*self.claims, claim), entries=(*self.entries, entry))
+
+    @cached_property
+    def _buys(self) -> list[Order]:
+        return [order for order in working(self.open_orders) if order.side is Side.BUY]
+
+    @property
+    def _claimed(self) -> Iterable[str]:
+        return (claim.symbol for claim in self.claims)
+
+    @property
+    def _stops(self) -> Mapping[str, Decimal]:
+        """The stop that rests for each symbol."""
+        return {
+            order.symbol: order.stop_price
+            for order in working(self.open_orders)
+            if order.order_type is OrderType.STOP and order.stop_price is not None
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape:
+    """What the bars say of a symbol. None where there are none.
+
+    `daily_volume` is the mean of the completed days there are, at most 20, else this session's so
+    far; `minute_volume` the mean of the last five closed minutes, else a 390th of the day's.
+    """
+
+    daily_volume: Decimal | None = None
+    minute_volume: Decimal | None = None
+    minute_atr_usd: Decimal | None = None
+    atr_usd: Decimal | None = None
+    atr_note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """When a decision was made, and what the symbol cost then."""
+
+    at: datetime
+    price: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +183,10 @@ class Proposal:
     """A ticket to buy, with what the rules need to know about its symbol.
 
     `entry_price` is the limit, the most a share may cost. Prices are in whole cents; None where the
-    market gave none. `notes` say what was assumed.
+    market gave none. `decided` is the glance at which the ticket was written, None for one that is
+    written now. `second_price` is what another source says that the symbol costs. `returns` are
+    daily returns by symbol, of the same days, of this symbol and of those held. `notes` say what
+    was assumed.
     """
 
     ticket: OrderTicket
@@ -90,9 +195,22 @@ class Proposal:
     entry_price: Decimal | None
     stop_price: Decimal | None
     target_price: Decimal | None
+    tape: Tape = Tape()
+    decided: Glance | None = None
+    second_price: Decimal | None = None
+    returns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 def working(orders: Iterable[Order]) -> list[Order]:
     """Every order that the broker may still act on, the legs of each right behind it."""
     return [one for order in orders for one in (order, *order.legs) if one.open]
+
+
+def _risk_of(position: Position, stop: Decimal | None) -> Decimal:
+    """Lost when the stop is hit; a short is at risk with its full value."""
+    if position.quantity < 0:
+        return abs(position.market_value_usd)
+    if stop is None:
+        return position.market_value_usd * FARTHEST_STOP
+    return max(Decimal(0), position.quantity * (position.current_price - stop))
