@@ -11,11 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tools.config_risk import Profile, RiskConfig, with_profile
 from tools.core.errors import ConfigError
 
-Fraction = Annotated[Decimal, Field(gt=0, le=1)]
 Symbols = Annotated[tuple[str, ...], Field(max_length=500)]
 
 
@@ -52,23 +52,6 @@ class AgentConfig(_Section):
     cycle_deadline_seconds: float = Field(240, gt=0, le=600)
 
 
-class RiskConfig(_Section):
-    """The numbers of `tools.core.safety.RiskLimits`, which documents them."""
-
-    risk_per_trade_fraction: Fraction = Decimal("0.01")
-    max_position_fraction: Fraction = Decimal("0.20")
-    max_positions: int = Field(5, ge=1, le=100)
-    daily_loss_fraction: Fraction = Decimal("0.02")
-    min_confidence: float = Field(0.60, ge=0, le=1)
-    max_entries_per_day: int = Field(50, ge=0, le=1000)
-    stop_atr_multiple: Decimal = Field(Decimal(2), gt=0, le=20)
-    max_stop_distance_fraction: Fraction = Decimal("0.05")
-    max_quote_age_seconds: int = Field(120, ge=1, le=3600)
-    max_spread_fraction: Fraction = Decimal("0.01")
-    entry_collar_fraction: Fraction = Decimal("0.001")
-    entry_lifetime_seconds: int = Field(60, ge=5, le=3600)
-
-
 class ConfigFile(_Section):
     """`configs/default_config.json`: the seed's keys and ours (configs/README.md)."""
 
@@ -76,15 +59,22 @@ class ConfigFile(_Section):
     date_range: DateRange | None = None
     models: Annotated[tuple[ModelConfig, ...], Field(min_length=1)]
     agent_config: AgentConfig = AgentConfig()
+    profile: Profile = Profile.BALANCED
     risk: RiskConfig = RiskConfig()
     watchlist: Annotated[Symbols, Field(min_length=1)] = (
         "SPY", "QQQ", "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "AMD",
     )  # fmt: skip
     allowed_symbols: Symbols = ()
+    banned_symbols: Symbols = ()
     flatten_exempt_symbols: Symbols = ()
     flatten_minutes_before_close: int | None = Field(None, ge=2, le=120)
     entries_start_minutes_after_open: int = Field(0, ge=0, le=240)
     entries_end_minutes_before_close: int = Field(15, ge=2, le=240)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_the_profile(cls, written: object) -> object:
+        return with_profile(written)
 
 
 def read_config(path: Path) -> ConfigFile:
@@ -99,6 +89,8 @@ def read_config(path: Path) -> ConfigFile:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         what = "is not a known key" if first["type"] == "extra_forbidden" else first["msg"]
+        if first["type"] in ("less_than_equal", "greater_than_equal") and where.startswith("risk."):
+            what = f"{what}: the compiled ceiling"
         raise ConfigError(f"{path}: {where}: {what}") from None
 
 

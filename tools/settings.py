@@ -253,6 +253,7 @@ def _limits(config: ConfigFile, in_prompt: tuple[str, ...]) -> RiskLimits:
     return RiskLimits(
         **config.risk.model_dump(),
         allowed_symbols=frozenset.intersection(*lists) if lists else None,
+        banned_symbols=frozenset(config.banned_symbols),
         flatten_exempt_symbols=frozenset(config.flatten_exempt_symbols),
     )
 

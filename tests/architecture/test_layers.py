@@ -42,7 +42,7 @@ LAYERS: list[list[tuple[str, ...]]] = [
         ("tools.safety",),
         ("tools.simulation",),
     ],
-    [("tools.hosting",), ("tools.schedule",), ("tools.settings", "tools.config_files")],
+    [("tools.hosting",), ("tools.schedule",), ("tools.settings", "tools.config_files", "tools.config_risk")],
     [("tools.general_tools",)],
     [("tools.core",)],
 ]
