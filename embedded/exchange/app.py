@@ -11,11 +11,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from embedded.exchange import elsewhere, faults_routes, not_traded, timekeeper
+from embedded.exchange import clock_routes, elsewhere, faults_routes, not_traded, timekeeper
 from embedded.exchange.access import Access, AccessRequired
 from embedded.exchange.account_routes import AccountRoutes
 from embedded.exchange.calendar_routes import CalendarRoutes
 from embedded.exchange.data_routes import DataRoutes
+from embedded.exchange.diary import Commands
 from embedded.exchange.faults import Faults, lag
 from embedded.exchange.faults_wire import FaultyWire
 from embedded.exchange.news_routes import Article, NewsRoutes
@@ -39,12 +40,14 @@ def create_app(
     *,
     access: Access = ANYBODY,
     news: Sequence[Article] = (),
+    commands: Commands | None = None,
     layers: Sequence[Layer] = (),
 ) -> ASGIApp:
     """The app over `venue` at `now()`; with a `keeper` it also owns simulated time at `/time`.
 
     A request goes through `layers`, the first one first, once it is known that it may be asked.
-    With an admin token, `/sim` commands what goes wrong.
+    With an admin token, `/sim` commands the time and what goes wrong. `commands` is next to the
+    answer itself: it stops the clock for it and keeps what was asked.
     """
     faults = Faults()
     if access.admin_token:
@@ -62,11 +65,12 @@ def create_app(
             Route("/health", _health),
             *(timekeeper.routes(keeper) if keeper else ()),
             *(faults_routes.routes(faults, venue) if access.admin_token else ()),
+            *(clock_routes.routes(keeper) if access.admin_token else ()),
         ],
         exception_handlers={Refused: _refused, HTTPException: _no_such_endpoint},
     )
     app.router.redirect_slashes = False
-    outer: ASGIApp = app
+    outer = commands.around(app) if commands else app
     for layer in reversed(layers):
         outer = layer(outer)
     return AccessRequired(outer, access)

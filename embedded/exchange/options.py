@@ -10,10 +10,12 @@ from typing import NoReturn
 
 from embedded.exchange.access import Access
 from tools.core.market import Market, market_of
+from tools.simulation.floor import Rules
 from tools.simulation.recorded import recorded_dates
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHLIST = "AAPL,AMD,AMZN,GOOGL,META,MSFT,NVDA,QQQ,SPY,TSLA"
+LARGEST_SLIPPAGE = 1000
 ABOUT = """The embedded exchange: Alpaca's trading and market data API over a tape, on 127.0.0.1.
 It is a simulation, not a broker: no order leaves this machine and no money is real."""
 
@@ -40,6 +42,34 @@ class Options:
     admin_token: str
     corporate_actions: Path | None
     news: Path | None
+    partial_fills: float
+    slippage_bps: Decimal
+    fees: bool
+    luld: bool
+    state: Path | None
+
+    @property
+    def rules(self) -> Rules:
+        """How kind the market is."""
+        return Rules(
+            partial_fills=self.partial_fills,
+            slippage_bps=self.slippage_bps,
+            fees=self.fees,
+            bands=self.luld,
+        )
+
+    @property
+    def world(self) -> dict[str, str]:
+        """What a kept account depends on."""
+        symbols = self.symbols if self.data else self.synthetic or WATCHLIST.split(",")
+        return {
+            "seed": str(self.seed),
+            "cash": str(self.cash),
+            "market": str(self.data.resolve() if self.data else "synthetic"),
+            "symbols": ",".join(sorted(symbols or ())),
+            "actions": str(self.corporate_actions and self.corporate_actions.resolve()),
+            "rules": str(self.rules),
+        }
 
     @property
     def access(self) -> Access:
@@ -121,8 +151,9 @@ def _parser() -> OneLineParser:
         type=_speed,
         default=float("inf"),
         metavar="N|max",
-        help="most simulated seconds in a second (default max); time moves only while every "
-        "actor that joined /time sleeps",
+        help="simulated seconds in a second (default max). While actors have joined /time, it "
+        "moves only when all of them sleep, and this is the most; without actors it flows at N "
+        "and stands still at max. 0: it moves only when told through /sim/clock",
     )
     add(
         "--cash",
@@ -162,7 +193,38 @@ def _parser() -> OneLineParser:
         help="serve /sim (time and faults on command) to who sends Authorization: Bearer T "
         "(default: /sim is not there)",
     )
+    _add_rules(it)
+    add(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="keep the account in FILE (every command, and FILE.time): it survives a kill",
+    )
     return it
+
+
+def _add_rules(it: OneLineParser) -> None:
+    rules = it.add_argument_group("an unkind market (all off by default)")
+    rules.add_argument(
+        "--partial-fills",
+        type=_chance,
+        default=0.0,
+        metavar="P",
+        help="chance from 0 to 1 that a fill is a part, drawn from the seed (Alpaca's paper: 0.1)",
+    )
+    rules.add_argument(
+        "--slippage-bps",
+        type=_bps,
+        default=Decimal(0),
+        metavar="N",
+        help="basis points that market orders and stops pay beyond the price",
+    )
+    rules.add_argument(
+        "--fees", action="store_true", help="take the SEC, TAF and CAT fees at each close"
+    )
+    rules.add_argument(
+        "--luld", action="store_true", help="price bands: no fill beyond them, pauses after them"
+    )
 
 
 def _checked[Value](parse: Callable[[str], Value], text: str, expected: str) -> Value:
@@ -182,9 +244,23 @@ def _time(text: str) -> time:
 
 def _speed(text: str) -> float:
     speed = float("inf") if text == "max" else _checked(float, text, "a number or max")
-    if not speed > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    if not speed >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed")
     return speed
+
+
+def _chance(text: str) -> float:
+    chance = _checked(float, text, "a chance from 0 to 1")
+    if not 0 <= chance <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a chance from 0 to 1")
+    return chance
+
+
+def _bps(text: str) -> Decimal:
+    bps = _checked(Decimal, text, "a number of basis points")
+    if not bps.is_finite() or not 0 <= bps < LARGEST_SLIPPAGE:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of basis points below 1000")
+    return bps
 
 
 def _cash(text: str) -> Decimal:

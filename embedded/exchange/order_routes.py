@@ -4,6 +4,8 @@ Handlers do not await between a question and its answer, so that in one event lo
 half-applied event.
 """
 
+from decimal import ROUND_DOWN, Decimal
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -11,9 +13,12 @@ from starlette.routing import BaseRoute, Route
 from embedded.exchange import queries, shapes
 from embedded.exchange.listing import listed
 from embedded.exchange.order_forms import order_request, read_body, replacement
+from tools.simulation.floor import SHARE_PLACES
 from tools.simulation.orders import SimOrder
-from tools.simulation.refusals import Refused, not_found
+from tools.simulation.refusals import Refused, malformed, not_found
 from tools.simulation.venue import Venue
+
+WHOLE = Decimal(100)
 
 
 class OrderRoutes:
@@ -58,6 +63,8 @@ class OrderRoutes:
     async def by_client_id(self, request: Request) -> Response:
         """GET /v2/orders:by_client_order_id."""
         name = request.query_params.get("client_order_id", "")
+        if not name:
+            raise malformed("client_order_id is missing")
         order = self._venue.order_by_client_id(name)
         if order is None:
             raise not_found(f"order not found for {name}")
@@ -94,7 +101,12 @@ class OrderRoutes:
         holding = self._venue.holding(self._symbol(request))
         quantity = queries.number(request.query_params, "qty")
         if (share := queries.number(request.query_params, "percentage")) is not None:
-            quantity = holding.quantity * share / 100
+            if quantity is not None:
+                raise malformed("only one of qty or percentage is accepted")
+            if not 0 < share <= WHOLE:
+                raise malformed("percentage must be > 0 and <= 100")
+            part = holding.quantity * share / WHOLE
+            quantity = part.quantize(SHARE_PLACES, rounding=ROUND_DOWN).normalize()
         return self._answer(self._venue.close_position(holding.symbol, quantity), legs=False)
 
     async def close_all(self, request: Request) -> Response:

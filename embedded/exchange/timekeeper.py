@@ -7,6 +7,7 @@ name). The order of events is therefore total.
 
 import asyncio
 import mmap
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,8 @@ class TimeKeeper:
         """Start at `start`; `page` is the file every process maps to read now().
 
         `speed` is market seconds per real second; it only delays moves, the events are the same.
+        At 0 time moves only when told. Without actors it flows by itself once `start` was called,
+        if the speed is finite.
         """
         page.write_bytes(bytes(8))
         with page.open("r+b") as file:
@@ -56,16 +59,44 @@ class TimeKeeper:
         self.actors: dict[str, Actor] = {}
         self._pause: asyncio.TimerHandle | None = None
         self._moved_at = 0.0
+        self._flowed_at: float | None = None
+        self._goal: tuple[int, asyncio.Event] | None = None
         self._map[0] = (start - EPOCH) // MICROSECOND
 
     def now(self) -> datetime:
         """The simulated instant, aware UTC."""
+        self._flow()
         return EPOCH + timedelta(microseconds=self._map[0])
+
+    def start(self) -> None:
+        """From here on time flows while there are no actors."""
+        self._flowed_at = time.monotonic()
+
+    def run_at(self, speed: float) -> None:
+        """Go on at another speed; 0 is a pause."""
+        self._flow()
+        self.speed = speed
+        self._advance()
+
+    async def advance_to(self, instant: datetime) -> None:
+        """Move there, waking on the way whoever wanted it; returns once it is that time.
+
+        Raises ValueError when that is in the past, or when somebody else is moving time already.
+        """
+        self._flow()
+        goal = (instant - EPOCH) // MICROSECOND
+        if goal < self._map[0] or self._goal:
+            raise ValueError("time is being moved already" if self._goal else "that is in the past")
+        reached = asyncio.Event()
+        self._goal = goal, reached
+        self._advance()
+        await reached.wait()
 
     def join(self, name: str, rank: int, lease: object) -> None:
         """A new actor, running: time waits for it from here on. Raises ValueError if it exists."""
         if name in self.actors:
             raise ValueError(f"actor {name!r} exists")
+        self._flow()
         self.actors[name] = Actor(rank, lease)
         self._advance()
 
@@ -106,6 +137,7 @@ class TimeKeeper:
         still = asyncio.get_running_loop().time() - self._moved_at if self._moved_at else 0.0
         return {
             "now": self.now().isoformat(),
+            "speed": self.speed if self.speed < float("inf") else "max",
             "moves": self.moves,
             "still_for": round(still, 3),
             "running": sorted(name for name, actor in self.actors.items() if not actor.sleep),
@@ -116,6 +148,18 @@ class TimeKeeper:
             },
         }
 
+    def _flow(self) -> None:
+        """Bring the time of a market without actors up to the real time that has passed."""
+        if self._flowed_at is None:
+            return
+        real = time.monotonic()
+        if self.actors or not 0 < self.speed < float("inf"):
+            self._flowed_at = real
+            return
+        moved = int((real - self._flowed_at) * 1e6 * self.speed)
+        self._map[0] += moved
+        self._flowed_at += moved / 1e6 / self.speed  # what is less than a microsecond stays due
+
     def _advance(self) -> None:
         if self._pause:
             self._pause.cancel()
@@ -125,17 +169,27 @@ class TimeKeeper:
             for name, actor in self.actors.items()
             if actor.sleep
         ]
-        if not wishes or len(wishes) < len(self.actors):
+        if len(wishes) < len(self.actors):
             return
-        until_us, _, name, sleep = min(wishes, key=lambda wish: wish[:3])
+        earliest = min(wishes, key=lambda wish: wish[:3], default=None)
+        if self._goal and (earliest is None or earliest[0] > self._goal[0]):
+            self._map[0] = self._goal[0]
+            self._goal[1].set()
+            self._goal = None
+        if earliest is None:
+            return
+        until_us, _, name, sleep = earliest
         loop = asyncio.get_running_loop()
-        self._moved_at = self._moved_at or loop.time()
-        # Work done since the last move counts towards the delay.
-        due = self._moved_at + (until_us - self._map[0]) / 1e6 / self.speed
-        if due > loop.time():
-            self._pause = loop.call_at(due, self._move, name, sleep)
-        else:
+        if self._goal:
             self._move(name, sleep)
+        elif self.speed > 0:
+            self._moved_at = self._moved_at or loop.time()
+            # Work done since the last move counts towards the delay.
+            due = self._moved_at + (until_us - self._map[0]) / 1e6 / self.speed
+            if due > loop.time():
+                self._pause = loop.call_at(due, self._move, name, sleep)
+            else:
+                self._move(name, sleep)
 
     def _move(self, name: str, sleep: Sleep) -> None:
         self._pause, self._moved_at = None, asyncio.get_running_loop().time()

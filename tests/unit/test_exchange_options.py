@@ -49,7 +49,9 @@ def test_options_are_read_as_what_they_mean() -> None:
     [
         ("--session 2013-13-07", "'2013-13-07' is not a date"),
         ("--at 25:00", "'25:00' is not a time"),
-        ("--speed 0", "'0' is not above 0"),
+        ("--speed -1", "'-1' is not a speed"),
+        ("--partial-fills 2", "'2' is not a chance"),
+        ("--slippage-bps 1000", "'1000' is not a number of basis points"),
         ("--speed fast", "'fast' is not a number or max"),
         ("--cash 0", "'0' is not an amount"),
         ("--cash 1.001", "'1.001' is not an amount"),
