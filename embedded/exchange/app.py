@@ -21,6 +21,8 @@ from embedded.exchange.faults import Faults, lag
 from embedded.exchange.faults_wire import FaultyWire
 from embedded.exchange.news_routes import Article, NewsRoutes
 from embedded.exchange.order_routes import OrderRoutes
+from embedded.exchange.streams_data import DataStream
+from embedded.exchange.streams_orders import OrderStream
 from embedded.exchange.timekeeper import TimeKeeper
 from embedded.exchange.watchlists import WatchlistRoutes
 from tools.simulation.refusals import Refused
@@ -62,6 +64,8 @@ def create_app(
             *not_traded.routes(),
             *DataRoutes(venue.market, lambda: now() - lag.get()).routes(),
             *elsewhere.routes(),
+            *OrderStream(venue, access, faults).routes(),
+            *DataStream(venue.market, now, access, faults).routes(),
             Route("/health", _health),
             *(timekeeper.routes(keeper) if keeper else ()),
             *(faults_routes.routes(faults, venue) if access.admin_token else ()),
