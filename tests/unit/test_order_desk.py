@@ -11,6 +11,7 @@ from tests.builders import a_ticket, an_intent
 from tests.trading import Bench, Hands, a_bench, a_tape, opened, orders, reasons, statuses, the_stop
 from tools.core.safety import DenialReason, RiskLimits, TradingState
 from tools.core.trading import OrderClass, OrderStatus, OrderType, Side
+from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.order_desk import OrderDesk
 from tools.execution.rulings import Ruling
 from tools.journal.state_store import IntentStatus
@@ -144,7 +145,9 @@ def test_what_is_not_held_cannot_be_closed(bench: Bench) -> None:
 
 def test_shares_are_not_sold_while_their_exits_are_still_open(bench: Bench) -> None:
     pauses: list[float] = []
-    desk = OrderDesk(bench.room.premises, bench.room.control, bench.room.books, pauses.append)
+    room = bench.room
+    watch = BreakerWatch(room.premises, room.control)
+    desk = OrderDesk(room.premises, room.control, room.books, watch, pauses.append)
     desk.submit(a_ticket())
     bench.broker.faults["cancel"] = ["dropped"]
     ruling = desk.close("SPY", reason="x")

@@ -9,11 +9,12 @@ from decimal import Decimal
 from tools.core.session import Session
 from tools.core.trading import Account, Order, Position, Trade
 from tools.execution.books import Books
+from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.day_files import DayFiles
 from tools.execution.order_desk import OrderDesk
 from tools.execution.premises import Premises
 from tools.execution.round_trips import carried_into, round_trips
-from tools.execution.trading_control import MONITOR, TradingControl
+from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg, leg_of
 from tools.journal.state_store import SessionRecord
 from tools.risk.book import working
@@ -42,9 +43,11 @@ class Auditor:
         books: Books,
         desk: OrderDesk,
         files: DayFiles,
+        watch: BreakerWatch,
     ) -> None:
         self._premises, self._broker, self._store = premises, premises.broker, premises.store
         self._control, self._books, self._desk, self._files = control, books, desk, files
+        self._watch = watch
         self._lock = threading.Lock()
         self._executed: dict[str, Decimal] | None = None
         self.trades: tuple[Trade, ...] = ()
@@ -74,7 +77,7 @@ class Auditor:
             self._restore_stops(look)
             if began := self._store.session(session.on):
                 self._write_trades(look, began)
-                self._watch_loss(look, began)
+                self._watch_breakers(look, began)
             self._write_position(look, event)
             self._books.reconciled = True
             busy = working(look.orders) or self._store.open_intents() or look.positions
@@ -130,12 +133,19 @@ class Auditor:
         self.trades = tuple(trades)
         self._files.write_trades(look.session.on, self.trades)
 
-    def _watch_loss(self, look: _Look, began: SessionRecord) -> None:
-        limit, start = self._premises.limits.daily_loss_fraction, began.start_equity_usd
-        on = self._premises.now() < look.session.close_at
-        lost = (start - look.account.equity) / start if start else Decimal(0)
-        if on and lost >= limit and self._control.reduce(f"{lost:.2%} lost today", MONITOR):
-            logger.warning("circuit breaker daily_loss: %.2f %% lost", lost * 100)
+    def _watch_breakers(self, look: _Look, began: SessionRecord) -> None:
+        if self._premises.now() >= look.session.close_at:
+            return
+        asked = {
+            record.intent.client_order_id: record.intent.quantity
+            for record in self._store.intents_on(look.session.on)
+        }
+        overfilled = [
+            order.client_order_id
+            for order in look.orders
+            if order.filled_quantity > asked.get(order.client_order_id, order.filled_quantity)
+        ]
+        self._watch.look(began, look.account, self.trades, overfilled)
 
     def _write_position(self, look: _Look, event: str) -> None:
         """A line at the start, after each fill, and for a named event."""

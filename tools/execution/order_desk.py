@@ -17,6 +17,7 @@ from tools.core.errors import OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason, RiskVerdict, TradingState
 from tools.core.trading import Order, OrderIntent, OrderTicket, OrderType, Position, Side
 from tools.execution.books import Books
+from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.decision_times import DecisionTimes
 from tools.execution.order_sender import OrderSender
 from tools.execution.premises import Premises
@@ -44,11 +45,12 @@ class OrderDesk:
         premises: Premises,
         control: TradingControl,
         books: Books,
+        watch: BreakerWatch,
         pause: Callable[[float], object] | None = None,
     ) -> None:
         """`pause` lets real seconds pass: a real broker's cancellations take their time."""
         self._broker, self._store, self._limits = premises.broker, premises.store, premises.limits
-        self._control, self._books = control, books
+        self._control, self._books, self._watch = control, books, watch
         self._pricing, self._sender = Pricing(premises), OrderSender(premises)
         self._decisions = DecisionTimes(premises.now)
         self._pause = pause or threading.Event().wait
@@ -74,6 +76,7 @@ class OrderDesk:
             if not verdict.approved:
                 words = "; ".join(denial.message for denial in verdict.denials)
                 logger.info("%s refused: %s", ticket.symbol, words)
+                self._watch.heed(verdict)
                 return Ruling(verdict=verdict)
             draft = OrderIntent(
                 client_order_id="",
@@ -86,7 +89,9 @@ class OrderDesk:
                 take_profit_price=verdict.target_price,
                 decision_id=ticket.decision_id,
             )
-            return self._sender.send(draft, Leg.ENTRY, verdict)
+            ruling = self._sender.send(draft, Leg.ENTRY, verdict)
+            self._watch.heed(verdict, ruling)
+            return ruling
 
     def close(self, symbol: str, *, reason: str, decision_id: str = "") -> Ruling:
         """Sell what is held of `symbol` at the market, once its resting orders are gone."""

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from tools.core.errors import Unavailable
+from tools.core.errors import BrokerUnavailable, Unavailable
 from tools.core.reports import FlattenReport
 from tools.execution.audit import Auditor
 from tools.execution.books import Books
+from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.flatten import flatten
 from tools.execution.order_desk import OrderDesk
 from tools.execution.premises import Premises
-from tools.execution.trading_control import MONITOR, TradingControl
+from tools.execution.trading_control import BREAKER, MONITOR, TradingControl
 from tools.journal.state_store import StateUnavailable
 
 logger = logging.getLogger(__name__)
@@ -49,12 +50,14 @@ class PositionMonitor:
         books: Books,
         desk: OrderDesk,
         auditor: Auditor,
+        watch: BreakerWatch,
         *,
         period: timedelta,
     ) -> None:
         """`period` is the market time between two looks while the market is open."""
         self._premises, self._control, self._books = premises, control, books
         self._desk, self._auditor, self._period = desk, auditor, period
+        self._watch = watch
         self._audit_due = premises.now()
         self._away = False
         self._asked, self._report = self._remembered_flatten()
@@ -126,6 +129,8 @@ class PositionMonitor:
         if overdue and not (self._report and _settles(self._report, session.flatten_at)):
             logger.warning("nobody has flattened the session: the monitor does")
             self.request_flatten(MONITOR)
+        elif self._watch.day_over and session.open_at <= now < session.close_at and self._held():
+            self.request_flatten(BREAKER)
         return self._asked
 
     def _flatten(self, caller: str, wait: Callable[[datetime], None]) -> None:
@@ -149,6 +154,15 @@ class PositionMonitor:
         else:
             logger.error("NOT FLAT: %s", ", ".join(report.remaining_symbols) or "unknown")
         self.look("flatten")
+
+    def _held(self) -> bool:
+        """Something is held that a flatten would close."""
+        exempt = self._premises.limits.flatten_exempt_symbols
+        try:
+            positions = self._premises.broker.positions()
+        except BrokerUnavailable:
+            return False
+        return any(one.quantity and one.symbol not in exempt for one in positions)
 
     def _remembered_flatten(self) -> tuple[str | None, FlattenReport | None]:
         """What was asked for and not finished, and the last report, from before this start."""

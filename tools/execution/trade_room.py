@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tools.execution.audit import Auditor
 from tools.execution.books import Books
+from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.day_files import DayFiles
 from tools.execution.order_desk import OrderDesk
 from tools.execution.position_monitor import PositionMonitor
@@ -29,9 +30,10 @@ def open_trade_room(premises: Premises, *, agent_folder: Path, period: timedelta
     """Build the room; `period` is the market time between two looks of the monitor."""
     control = TradingControl(premises.store, premises.now)
     books = Books(premises, control)
-    desk = OrderDesk(premises, control, books)
-    auditor = Auditor(premises, control, books, desk, DayFiles(agent_folder))
-    monitor = PositionMonitor(premises, control, books, desk, auditor, period=period)
+    watch = BreakerWatch(premises, control)
+    desk = OrderDesk(premises, control, books, watch)
+    auditor = Auditor(premises, control, books, desk, DayFiles(agent_folder), watch)
+    monitor = PositionMonitor(premises, control, books, desk, auditor, watch, period=period)
     return TradeRoom(
         premises=premises,
         control=control,

@@ -11,6 +11,7 @@ from tools.journal.state_store import StateRecord, StateStore
 logger = logging.getLogger(__name__)
 
 MONITOR = "monitor"
+BREAKER = "breaker"
 
 
 class TradingControl:
@@ -44,9 +45,17 @@ class TradingControl:
         self._set(TradingState.REDUCING, reason, actor)
         return True
 
+    def lift(self, actor: str) -> None:
+        """Back to ACTIVE from the REDUCING that `actor` asked for; any other state stays."""
+        record = self._store.trading_state()
+        if record.trading_state is TradingState.REDUCING and record.actor == actor:
+            self._set(TradingState.ACTIVE, "its reason is over", actor)
+
     def begin_session(self) -> None:
-        """A new day: REDUCING ends, HALTED stays."""
-        if self._store.trading_state().trading_state is TradingState.REDUCING:
+        """A new day: REDUCING ends, and what a breaker has HALTED; any other HALTED stays."""
+        record = self._store.trading_state()
+        over = record.trading_state is TradingState.HALTED and record.actor == BREAKER
+        if over or record.trading_state is TradingState.REDUCING:
             self._set(TradingState.ACTIVE, "a new session", MONITOR)
 
     def _set(self, state: TradingState, reason: str, actor: str) -> None:

@@ -48,6 +48,13 @@ CREATE TABLE flattens (
 );
 """
 
+# Made at every start: files of schema 1 do not have it yet.
+_BREAKERS = """
+CREATE TABLE IF NOT EXISTS breakers (
+    one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL
+)
+"""
+
 _INTENT = TypeAdapter(OrderIntent)
 _POSITIONS = TypeAdapter(tuple[Position, ...])
 _REPORT = TypeAdapter(FlattenReport)
@@ -121,6 +128,8 @@ class StateStore:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 self._create(now)
+            if version <= SCHEMA_VERSION:
+                self._connection.execute(_BREAKERS)
         if version > SCHEMA_VERSION:
             self.close()
             cure = "run the program version that wrote it, or move the file away"
@@ -248,6 +257,15 @@ class StateStore:
             asked_at=datetime.fromisoformat(asked_at),
             report=_REPORT.validate_json(report) if report else None,
         )
+
+    def breakers(self) -> str | None:
+        """What the circuit breakers remember, as they wrote it; None when they have not."""
+        row = self._one("SELECT state FROM breakers")
+        return None if row is None else str(row[0])
+
+    def set_breakers(self, state: str) -> None:
+        """Replace it."""
+        self._write("INSERT OR REPLACE INTO breakers VALUES (1, ?)", (state,))
 
     def _intents(self, where: str, values: tuple[str, ...]) -> list[IntentRecord]:
         with self._translated():
