@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from tests.builders import a_time
 from tools.core.session import Timetable
 from tools.core.trading import OrderType, Side
 from tools.schedule.market_hours import MarketHours
 from tools.simulation.corporate import CorporateAction
+from tools.simulation.floor import Rules
 from tools.simulation.market import Market
 from tools.simulation.orders import OrderRequest, SimOrder
 from tools.simulation.tape import Candle, Day, Tick, merged, minute, quotes_around
@@ -71,21 +73,22 @@ class Stage:
     now: datetime = field(default_factory=lambda: a_time("09:00"))
     cash: Decimal = Decimal(100_000)
     actions: tuple[CorporateAction, ...] = ()
+    rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
         self.market = Market(self.tape, hours(), self.actions)
-        self.venue = Venue(self.market, lambda: self.now, cash=self.cash)
+        self.venue = Venue(self.market, lambda: self.now, cash=self.cash, rules=self.rules)
 
     def at(self, clock: str) -> "Stage":
         """Move on to a New York time of 2013-10-07."""
         self.now = a_time(clock)
         return self
 
-    def buy(self, quantity: int = 10, **terms: object) -> SimOrder:
+    def buy(self, quantity: object = 10, **terms: Any) -> SimOrder:
         """Buy SPY; prices given make it a limit or a stop, or its legs."""
         return self.venue.submit(a_request(Side.BUY, quantity, **terms))
 
-    def sell(self, quantity: int = 10, **terms: object) -> SimOrder:
+    def sell(self, quantity: object = 10, **terms: Any) -> SimOrder:
         """Sell SPY."""
         return self.venue.submit(a_request(Side.SELL, quantity, **terms))
 
@@ -94,28 +97,37 @@ class Stage:
         return self.venue.order(order.order_id).status.value
 
 
-def a_stage(*bars: tuple[float, float, float, float], cash: int = 100_000) -> Stage:
+def a_stage(*bars: tuple[float, float, float, float], cash: int = 100_000, **rules: Any) -> Stage:
     """SPY over these first minutes of 2013-10-07; the last close stays until the end of the day."""
     rest = [(bars[-1][3],) * 4] * (390 - len(bars))
-    return Stage(HandTape({"SPY": candles(*bars, *rest)}), cash=Decimal(cash))
+    tape = HandTape({"SPY": candles(*bars, *rest)})
+    return Stage(tape, cash=Decimal(cash), rules=Rules(**rules))
 
 
-def a_request(side: Side = Side.BUY, quantity: int = 10, **terms: object) -> OrderRequest:
-    """An order for SPY: a market order unless a limit or a stop is named."""
-    prices = {name: _decimal(value) for name, value in terms.items() if name.endswith("_price")}
-    others = {name: value for name, value in terms.items() if not name.endswith("_price")}
-    kind = OrderType.MARKET
-    if "limit_price" in prices:
-        kind = OrderType.LIMIT
-    elif "stop_price" in prices:
-        kind = OrderType.STOP
+def a_request(side: Side = Side.BUY, quantity: object = 10, **terms: Any) -> OrderRequest:
+    """An order for SPY: a market order unless a limit, a stop or a trail is named."""
+    amounts = {name: _decimal(value) for name, value in terms.items() if _is_amount(name)}
+    others = {name: value for name, value in terms.items() if not _is_amount(name)}
+    kinds = {
+        (): OrderType.MARKET,
+        ("limit_price",): OrderType.LIMIT,
+        ("stop_price",): OrderType.STOP,
+        ("limit_price", "stop_price"): OrderType.STOP_LIMIT,
+        ("trail_price",): OrderType.TRAILING_STOP,
+        ("trail_percent",): OrderType.TRAILING_STOP,
+    }
+    own = {name for kind in kinds for name in kind} & amounts.keys()
     request: dict[str, object] = {
         "symbol": "SPY",
         "side": side,
-        "quantity": Decimal(quantity),
-        "order_type": kind,
+        "quantity": None if "notional" in amounts else _decimal(quantity),
+        "order_type": kinds[tuple(sorted(own))],
     }
-    return OrderRequest(**(request | prices | others))  # type: ignore[arg-type]
+    return OrderRequest(**(request | amounts | others))  # type: ignore[arg-type]
+
+
+def _is_amount(name: str) -> bool:
+    return name.endswith("_price") or name in {"trail_percent", "notional"}
 
 
 def _decimal(value: object) -> Decimal | None:

@@ -2,7 +2,7 @@
 
 The bands are those of tier 1: 5 % around the mean of the last five minutes' closes, 20 % up to $3,
 twice as wide in the first 15 and the last 25 minutes of a session. A minute that closes on a band
-or beyond pauses the next five. That is a reading for minutes of a rule about seconds.
+or beyond, outside of a pause, pauses the next five. That reads a rule about seconds for minutes.
 """
 
 from dataclasses import dataclass
@@ -72,7 +72,8 @@ class Halts:
 
     def _paused(self, symbol: str, at: datetime) -> bool:
         start = at.replace(second=0, microsecond=0)
-        return any(self._broke(symbol, start - n * ONE_MINUTE) for n in range(1, WINDOW + 1))
+        before = (start - n * ONE_MINUTE for n in range(1, WINDOW + 1))
+        return any(self._broke(symbol, it) and not self._paused(symbol, it) for it in before)
 
     def _broke(self, symbol: str, start: datetime) -> bool:
         close, band = self._close(symbol, start), self.band(symbol, start)
