@@ -138,12 +138,12 @@ def test_within_its_window_an_opg_order_is_taken(at: str) -> None:
 
 
 def test_only_an_extended_hours_order_trades_before_the_open() -> None:
-    early = candles((99, 99, 98, 98), (98, 98, 98, 98), start="08:00")
-    stage = Stage(HandTape({"SPY": flat(100, 1, "07:00") + early + flat(100)})).at("07:30")
+    early = candles((99, 99, 98, 98), (98, 98, 98, 98), start="09:10")
+    stage = Stage(HandTape({"SPY": flat(100, 5, "09:00") + early + flat(100)})).at("09:06")
     extended = stage.buy(limit_price=99, extended_hours=True)
     assert extended.status == "pending_new"
     regular = stage.buy(limit_price=99)
-    stage.at("08:01")
+    stage.at("09:11")
     assert (stage.status(extended), stage.status(regular)) == ("filled", "accepted")
 
 
