@@ -20,7 +20,8 @@ from alpaca.data.historical.stock import StockHistoricalDataClient
 from alpaca.data.requests import MarketMoversRequest, StockBarsRequest, StockLatestQuoteRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 
-from tools.alpaca_transport import CallFailed, Calls, outlast
+from tools.alpaca_answers import CallFailed
+from tools.alpaca_transport import Calls, outlast
 from tools.core.errors import MarketDataUnavailable
 from tools.core.market import Bar, Market, Mover, Quote, Timeframe, market_of
 

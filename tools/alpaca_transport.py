@@ -4,7 +4,7 @@ own, since it repeats a POST; and failures sorted by what may have happened at t
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
@@ -13,34 +13,26 @@ from alpaca.common.rest import RESTClient
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
+from tools.alpaca_answers import (
+    MISSHAPEN,
+    SHORTEST_SECRET,
+    AnswerLost,
+    CallFailed,
+    NotSent,
+    turned_down,
+)
+
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS, READ_SECONDS = 3.05, 10.0
-LONGEST_QUOTE = 300
-SHORTEST_SECRET = 8  # Alpaca's have 26 and more; a shorter word would blot out plain text
-
-# What parsing an answer of another shape than expected raises.
-_MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
-class CallFailed(Exception):
-    """One call gave no usable answer. The text names the call and holds no secret."""
+type Heard = Callable[[Mapping[str, str]], None]
+"""Hears the headers of every answer."""
 
 
-class NotSent(CallFailed):
-    """Nothing was done: no connection, or turned away unread (429)."""
-
-
-class Refused(CallFailed):
-    """The server said no: HTTP `status` 4xx, and Alpaca's own `code` where the body holds one."""
-
-    def __init__(self, message: str, *, status: int, code: int | None) -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
-
-
-class AnswerLost(CallFailed):
-    """Sent, then a time-out, a cut connection, a 5xx or an unreadable body: it may be done."""
+def unheard(_: Mapping[str, str]) -> None:
+    """Nobody counts the calls."""
 
 
 def outlast(_: str) -> None:
@@ -50,14 +42,20 @@ def outlast(_: str) -> None:
 class Calls:
     """The calls of one alpaca-py client, from any thread: they share only urllib3's pool."""
 
-    def __init__(self, client: RESTClient, on_timeout: Callable[[str], None] = outlast) -> None:
+    def __init__(
+        self,
+        client: RESTClient,
+        on_timeout: Callable[[str], None] = outlast,
+        on_answer: Heard = unheard,
+    ) -> None:
         """Takes `client` over. The names with an underscore are alpaca-py 0.44's own (pinned).
 
-        `on_timeout` hears of each time-out before it is raised.
+        `on_timeout` hears of each time-out before it is raised, `on_answer` of each answer.
         """
         self._on_timeout = on_timeout
         for scheme in ("https://", "http://"):
             client._session.mount(scheme, _TimeoutAdapter(pool_maxsize=16))
+        client._session.hooks["response"].append(lambda answer, **_: on_answer(answer.headers))
         client._retry_codes = []
         keys = client._api_key, client._secret_key
         self._secrets = [key for key in keys if key and len(key) >= SHORTEST_SECRET]
@@ -75,7 +73,7 @@ class Calls:
             raise self._too_late(name, error) from None
         except requests.ConnectionError as error:
             raise _disconnected(name, error) from None
-        except (requests.RequestException, *_MISSHAPEN) as error:
+        except (requests.RequestException, *MISSHAPEN) as error:
             raise AnswerLost(f"{name}: unusable answer ({type(error).__name__})") from None
         finally:
             logger.debug("%s took %.6f s", name, time.perf_counter() - began)
@@ -90,37 +88,16 @@ class Calls:
         return failed
 
     def _turned_down(self, name: str, error: APIError) -> CallFailed:
-        status = int(error.status_code)
-        code, message = _body(error.response)
-        text = f"{name}: HTTP {status}: {self._without_secrets(message)}"
-        if status == requests.codes.too_many_requests:
-            logger.warning("rate limit: %s", text)
-            return NotSent(f"rate limit: {text}")
-        if status >= 500 or status == requests.codes.request_timeout:
-            return AnswerLost(text)
-        return Refused(text, status=status, code=code)
-
-    def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text[:LONGEST_QUOTE]
+        response = error.response
+        failed = turned_down(name, int(error.status_code), response.content, self._secrets)
+        if isinstance(failed, NotSent):
+            logger.warning("%s", failed)
+        return failed
 
 
 class _TimeoutAdapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         return super().send(request, **options | {"timeout": (CONNECT_SECONDS, READ_SECONDS)})
-
-
-def _body(response: requests.Response) -> tuple[int | None, str]:
-    """Alpaca's error code and message, or (None, what stands there instead)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return None, "an answer that is not JSON"
-    if not isinstance(body, dict):
-        return None, "an answer without a message"
-    code = body.get("code")
-    return code if isinstance(code, int) else None, str(body.get("message", "no message"))
 
 
 def _disconnected(name: str, error: requests.ConnectionError) -> CallFailed:

@@ -35,6 +35,7 @@ LAYERS: list[list[tuple[str, ...]]] = [
     [("tools.execution",)],
     [
         ("tools.alpaca_data_feed", "tools.alpaca_trading", "tools.alpaca_transport"),
+        ("tools.alpaca_rest",),
         _ANALYSIS,
         ("tools.journal",),
         ("tools.performance",),
@@ -42,8 +43,12 @@ LAYERS: list[list[tuple[str, ...]]] = [
         ("tools.safety",),
         ("tools.simulation",),
     ],
-    [("tools.hosting",), ("tools.schedule",), ("tools.settings", "tools.config_files", "tools.config_risk")],
-    [("tools.general_tools",)],
+    [
+        ("tools.hosting",),
+        ("tools.schedule",),
+        ("tools.settings", "tools.config_files", "tools.config_risk"),
+    ],
+    [("tools.general_tools",), ("tools.alpaca_answers",)],
     [("tools.core",)],
 ]
 
@@ -140,4 +145,15 @@ def test_the_trader_loads_neither_pandas_nor_a_broker() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
+    assert loaded.stdout.strip() == ""
+
+
+def test_the_flatten_programs_broker_needs_no_library() -> None:
+    script = (
+        "import sys; import tools.alpaca_rest;"
+        "ours = {name.partition('.')[0] for name in sys.modules};"
+        "print(*sorted(ours - sys.stdlib_module_names - {'tools', '__main__'}))"
+    )
+    command = [sys.executable, "-S", "-c", script]
+    loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == ""

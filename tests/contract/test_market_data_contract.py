@@ -1,5 +1,6 @@
 """The MarketData seam: TapeData in memory, and AlpacaMarketData against the embedded exchange."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -7,12 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.builders import a_time
-from tests.contract.worlds import World, over_http
+from tests.contract.worlds import World, in_memory, over_http
 from tools.alpaca_data_feed import AlpacaMarketData
 from tools.core.market import Bar, Timeframe
 
 MINUTE = timedelta(minutes=1)
 EVENING = a_time("20:00")
+
+
+@pytest.fixture(params=[in_memory, over_http], ids=["in memory", "over http"])
+def world(request: pytest.FixtureRequest, market_folder: Path) -> Iterator[World]:
+    """There is no market data over the standard library alone."""
+    with request.param(market_folder) as made:
+        yield made
 
 
 def bars(

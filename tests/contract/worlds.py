@@ -1,4 +1,4 @@
-"""One small market, and two ways to reach it: in memory, and over HTTP in another process.
+"""One small market, and three ways to reach it: in memory, and over HTTP with either adapter.
 
 On Monday, 2013-10-07, SPY stands at 100.00, from 10:10 at 98.50, from 10:20 at 101.00, from 10:30
 at 104.00, and at 999.99 from 15:00, which nobody may know before; IBM stands at 50.00. The Friday
@@ -18,6 +18,7 @@ from typing import Any
 from tests.builders import a_time
 from tests.conftest import ROOT
 from tools.alpaca_data_feed import AlpacaMarketData
+from tools.alpaca_rest import RestBroker
 from tools.alpaca_trading import AlpacaBroker
 from tools.core.seams import Broker, MarketData
 from tools.core.session import Timetable
@@ -89,8 +90,10 @@ def in_memory(folder: Path) -> Iterator[World]:
 
 
 @contextmanager
-def over_http(folder: Path) -> Iterator[World]:
-    """AlpacaBroker and AlpacaMarketData, and the embedded exchange in a process of its own."""
+def over_http(
+    folder: Path, adapter: type[AlpacaBroker] | type[RestBroker] = AlpacaBroker
+) -> Iterator[World]:
+    """`adapter` and AlpacaMarketData, and the embedded exchange in a process of its own."""
     options = f"--port 0 --session {MONDAY} --at 08:00".split()
     command = [sys.executable, "-m", "embedded.exchange", *options]
     command += ["--data", str(folder), "--table", str(folder / "table.csv")]
@@ -107,7 +110,7 @@ def over_http(folder: Path) -> Iterator[World]:
         keys: dict[str, Any] = {"key": "k", "secret": "s", "url": url}
         data = AlpacaMarketData(**keys, now=lambda: time[0], settling=timedelta(0))
         try:
-            yield World(AlpacaBroker(**keys), data, move)
+            yield World(adapter(**keys), data, move)
         finally:
             process.terminate()
 

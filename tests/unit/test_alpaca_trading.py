@@ -1,7 +1,9 @@
-"""AlpacaBroker: what it reads, and what it makes of answers that are none."""
+"""Both broker adapters: what they read, and what they make of answers that are none."""
 
 import json
+import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,17 +13,34 @@ import pytest
 
 from tests.builders import an_intent, an_order
 from tests.stub_server import HTML, Fault, Reply, StubServer
-from tools import alpaca_transport
-from tools.alpaca_trading import PAGE, AlpacaBroker
+from tools import alpaca_rest, alpaca_transport
+from tools.alpaca_answers import PAGE
+from tools.alpaca_rest import RestBroker
+from tools.alpaca_trading import AlpacaBroker
 from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from tools.core.seams import Broker
 from tools.core.trading import OrderClass, OrderStatus, OrderType
 
 SECRET = "the-secret-of-the-account"
+SECONDS = 0.2
 START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 
-def a_broker(server: StubServer) -> AlpacaBroker:
-    return AlpacaBroker(key="the-public-key", secret=SECRET, url=server.url)
+type Adapter = type[AlpacaBroker] | type[RestBroker]
+type Connect = Callable[[StubServer], Broker]
+
+
+@pytest.fixture(params=[AlpacaBroker, RestBroker])
+def adapter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Adapter:
+    monkeypatch.setattr(alpaca_transport, "READ_SECONDS", SECONDS)
+    monkeypatch.setattr(alpaca_rest, "DEADLINE_SECONDS", SECONDS)
+    kind: Adapter = request.param
+    return kind
+
+
+@pytest.fixture
+def a_broker(adapter: Adapter) -> Connect:
+    return lambda server: adapter(key="the-public-key", secret=SECRET, url=server.url)
 
 
 def said(value: object, status: int = 200) -> Reply:
@@ -52,7 +71,7 @@ def an_answer(number: int = 1, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_an_order_is_read_exactly_with_its_legs() -> None:
+def test_an_order_is_read_exactly_with_its_legs(a_broker: Connect) -> None:
     leg = an_answer(2, type="stop", side="sell", status="held", limit_price=None, stop_price="329")
     answer = an_answer(
         order_class="oto",
@@ -72,7 +91,7 @@ def test_an_order_is_read_exactly_with_its_legs() -> None:
     assert order.legs[0].status is OrderStatus.HELD
 
 
-def test_orders_of_other_hands_are_read_too() -> None:
+def test_orders_of_other_hands_are_read_too(a_broker: Connect) -> None:
     foreign = [
         an_answer(1, status="done_for_day", type="trailing_stop", order_class="mleg"),
         an_answer(2, qty=None, filled_qty="0.5", type="stop_limit"),
@@ -84,33 +103,35 @@ def test_orders_of_other_hands_are_read_too() -> None:
     assert (second.quantity, second.order_type) == (Decimal("0.5"), OrderType.STOP)
 
 
-def test_an_intent_is_sent_as_a_day_order_with_its_legs() -> None:
+def test_an_intent_is_sent_as_a_day_order_with_its_legs(a_broker: Connect) -> None:
     with StubServer(said(an_answer())) as server:
         a_broker(server).submit(an_intent("AT-1", limit="100.10", stop="99.01", target="103.5"))
     (request,) = server.requests
     assert (request.method, request.path) == ("POST", "/v2/orders")
-    assert json.loads(request.body) == {
+    body = json.loads(request.body)
+    numbers = [body.pop("qty"), body.pop("limit_price")]
+    numbers += [body.pop("stop_loss")["stop_price"], body.pop("take_profit")["limit_price"]]
+    assert [Decimal(str(number)) for number in numbers] == [
+        Decimal(written) for written in ("10", "100.10", "99.01", "103.5")
+    ]
+    assert body == {
         "symbol": "SPY",
-        "qty": 10.0,
         "side": "buy",
         "type": "limit",
         "time_in_force": "day",
         "order_class": "bracket",
         "client_order_id": "AT-1",
-        "limit_price": 100.1,
-        "stop_loss": {"stop_price": 99.01},
-        "take_profit": {"limit_price": 103.5},
     }
 
 
-def test_a_url_may_end_in_v2_as_alpacas_pages_print_it() -> None:
+def test_a_url_may_end_in_v2_as_alpacas_pages_print_it(a_broker: Connect) -> None:
     with StubServer(said([])) as server:
         server.url += "/v2/"
         a_broker(server).positions()
     assert server.requests[0].path == "/v2/positions"
 
 
-def test_the_account_needs_none_of_the_day_trader_fields() -> None:
+def test_the_account_needs_none_of_the_day_trader_fields(a_broker: Connect) -> None:
     answer = {
         "account_number": "PA1",
         "cash": "99000.5",
@@ -127,14 +148,14 @@ def test_the_account_needs_none_of_the_day_trader_fields() -> None:
     assert account.trading_blocked
 
 
-def test_a_position_without_a_current_price_is_valued_at_the_last_one() -> None:
+def test_a_position_without_a_current_price_is_valued_at_the_last_one(a_broker: Connect) -> None:
     answer = {"symbol": "SPY", "qty": "-3", "avg_entry_price": "10", "lastday_price": "11"}
     with StubServer(said([answer | {"current_price": None}])) as server:
         (position,) = a_broker(server).positions()
     assert (position.quantity, position.current_price) == (Decimal(-3), Decimal(11))
 
 
-def test_more_than_one_page_of_orders_is_read_without_gap_or_repetition() -> None:
+def test_more_than_one_page_of_orders_is_read_without_gap_or_repetition(a_broker: Connect) -> None:
     answers = [an_answer(number) for number in range(1, PAGE + 3)]
     pages = said(answers[:PAGE]), said(answers[PAGE - 1 :])
     with StubServer(*pages) as server:
@@ -145,14 +166,14 @@ def test_more_than_one_page_of_orders_is_read_without_gap_or_repetition() -> Non
     assert "after=2026-11-20T15%3A08%3A19.999999%2B00%3A00" in second
 
 
-def test_a_page_full_of_one_instant_ends_the_reading() -> None:
+def test_a_page_full_of_one_instant_ends_the_reading(a_broker: Connect) -> None:
     answers = [an_answer(1) | {"id": str(number)} for number in range(PAGE)]
     with StubServer(said(answers)) as server:
         assert len(a_broker(server).orders_since(START)) == PAGE
     assert len(server.requests) == 2
 
 
-def test_an_id_that_is_taken_gives_the_order_that_took_it() -> None:
+def test_an_id_that_is_taken_gives_the_order_that_took_it(a_broker: Connect) -> None:
     taken = said({"code": 40010001, "message": "client_order_id must be unique"}, 422)
     with StubServer(taken, said(an_answer(status="filled"))) as server:
         assert a_broker(server).submit(an_intent("AT-1")).status is OrderStatus.FILLED
@@ -160,7 +181,9 @@ def test_an_id_that_is_taken_gives_the_order_that_took_it() -> None:
 
 
 @pytest.mark.parametrize("lookup", [Reply(503), said({"code": 40410000}, 404)])
-def test_an_id_that_is_taken_by_nobody_knows_what_leaves_the_outcome_unknown(lookup: Reply) -> None:
+def test_an_id_that_is_taken_by_nobody_knows_what_leaves_the_outcome_unknown(
+    a_broker: Connect, lookup: Reply
+) -> None:
     taken = said({"code": 40010001, "message": "client_order_id must be unique"}, 422)
     with StubServer(taken, lookup) as server, pytest.raises(OutcomeUnknown, match="AT-1"):
         a_broker(server).submit(an_intent("AT-1"))
@@ -184,9 +207,8 @@ def test_an_id_that_is_taken_by_nobody_knows_what_leaves_the_outcome_unknown(loo
     ],
 )
 def test_a_lost_answer_leaves_an_order_unknown_and_a_question_open(
-    reply: Reply | Fault, monkeypatch: pytest.MonkeyPatch
+    a_broker: Connect, reply: Reply | Fault
 ) -> None:
-    monkeypatch.setattr(alpaca_transport, "READ_SECONDS", 0.05)
     with StubServer(reply) as server:
         broker = a_broker(server)
         with pytest.raises(OutcomeUnknown):
@@ -197,7 +219,7 @@ def test_a_lost_answer_leaves_an_order_unknown_and_a_question_open(
 
 
 @pytest.mark.parametrize("reply", [Reply(503), Fault.DROP])
-def test_a_lost_answer_leaves_a_change_unknown(reply: Reply | Fault) -> None:
+def test_a_lost_answer_leaves_a_change_unknown(a_broker: Connect, reply: Reply | Fault) -> None:
     order = replace(an_order(), order_id=an_answer()["id"])
     with StubServer(reply) as server:
         broker = a_broker(server)
@@ -219,7 +241,9 @@ def test_a_time_out_is_told_before_it_is_raised(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_a_refusal_is_final_for_an_order_and_no_answer_to_a_question(status: int) -> None:
+def test_a_refusal_is_final_for_an_order_and_no_answer_to_a_question(
+    a_broker: Connect, status: int
+) -> None:
     refusal = said({"code": 40310000, "message": "insufficient buying power"}, status)
     with StubServer(refusal) as server:
         broker = a_broker(server)
@@ -230,7 +254,7 @@ def test_a_refusal_is_final_for_an_order_and_no_answer_to_a_question(status: int
     assert raised.value.code == status
 
 
-def test_not_found_is_believed_of_alpaca_and_not_of_a_page_in_between() -> None:
+def test_not_found_is_believed_of_alpaca_and_not_of_a_page_in_between(a_broker: Connect) -> None:
     with StubServer(said({"code": 40410000, "message": "order not found"}, 404)) as server:
         broker = a_broker(server)
         assert broker.order_by_client_id("AT-1") is None
@@ -239,7 +263,7 @@ def test_not_found_is_believed_of_alpaca_and_not_of_a_page_in_between() -> None:
         a_broker(server).order_by_client_id("AT-1")
 
 
-def test_a_symbol_that_is_no_equity_is_not_asked_for() -> None:
+def test_a_symbol_that_is_no_equity_is_not_asked_for(a_broker: Connect) -> None:
     with StubServer(said({})) as server:
         for symbol in ("BTC/USD", "../account", "spy", "SPY "):
             assert a_broker(server).instrument(symbol) is None
@@ -247,6 +271,7 @@ def test_a_symbol_that_is_no_equity_is_not_asked_for() -> None:
 
 
 def test_a_rate_limit_is_named_in_the_log_and_nothing_was_done(
+    a_broker: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with StubServer(said({"message": "too many requests."}, 429)) as server:
@@ -259,6 +284,7 @@ def test_a_rate_limit_is_named_in_the_log_and_nothing_was_done(
 
 
 def test_nobody_there_is_a_refused_connection_and_nothing_was_sent(
+    a_broker: Connect,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with StubServer(said({})) as server:
@@ -268,10 +294,27 @@ def test_nobody_there_is_a_refused_connection_and_nothing_was_sent(
     assert "connection refused" in caplog.text
 
 
-def test_no_error_tells_a_secret() -> None:
+def test_no_error_tells_a_secret(a_broker: Connect) -> None:
     echo = said({"code": 1, "message": f"bad key the-public-key with {SECRET}"}, 403)
     with StubServer(echo) as server, pytest.raises(OrderRejected) as raised:
         a_broker(server).submit(an_intent())
     told = "".join(traceback.format_exception(raised.value))
     assert "bad key *** with ***" in told
     assert SECRET not in told
+
+
+def test_the_broker_of_the_standard_library_outlasts_a_server_that_trickles() -> None:
+    with StubServer(Fault.TRICKLE) as server:
+        broker = RestBroker(key="k", secret="s", url=server.url)
+        began = time.monotonic()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(alpaca_rest, "DEADLINE_SECONDS", SECONDS)
+            with pytest.raises(BrokerUnavailable, match=r"no answer within 0\.2 s"):
+                broker.positions()
+    assert time.monotonic() - began < 3 * SECONDS
+
+
+def test_a_key_that_cannot_be_sent_is_not_told_either(adapter: Adapter) -> None:
+    with StubServer(said({})) as server, pytest.raises(BrokerUnavailable) as raised:
+        adapter(key="the-public-key", secret=f"{SECRET}\nX: y", url=server.url).account()
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
