@@ -132,6 +132,8 @@ run_tests() {
     trap report EXIT
     part setup set_up requirements-dev.txt
     cd -- "$root"
+    part conformance sh tests/conformance/setup ||
+        say "Alpaca's specs cannot be installed: the tests in tests/conformance will be skipped"
     part lint lint
     part types "$python" -m mypy
     part tests "$python" -m pytest --durations=15 "$@"

@@ -43,7 +43,7 @@ class DataRoutes:
             Route(f"{many}/snapshots", self._of_many(self._snapshot, "")),
             Route(f"{one}/snapshot", self._of_one(self._snapshot, "")),
             Route("/v1beta1/screener/stocks/most-actives", self.most_actives),
-            Route("/v1beta1/screener/stocks/movers", self.movers),
+            Route("/v1beta1/screener/{market_type}/movers", self.movers),
         ]
         for name, fact in (("bar", self._bar), ("quote", self._quote), ("trade", self._trade)):
             found.append(Route(f"{many}/{name}s/latest", self._of_many(fact, f"{name}s")))
@@ -83,12 +83,14 @@ class DataRoutes:
     async def movers(self, request: Request) -> Response:
         """The symbols that rose and that fell most against the close before."""
         top = queries.whole(request.query_params, "top", 10, most=50)
-        days = sorted(self._two_days(), key=lambda row: row[1].close / row[2].close)
+        market = queries.one_of(request.path_params, "market_type", ("stocks", "crypto"))
+        rows = self._two_days() if market == "stocks" else []
+        days = sorted(rows, key=lambda row: row[1].close / row[2].close)
         return JSONResponse(
             {
                 "gainers": [_move(*row) for row in days[::-1] if row[1].close > row[2].close][:top],
                 "losers": [_move(*row) for row in days if row[1].close < row[2].close][:top],
-                "market_type": "stocks",
+                "market_type": market,
                 "last_updated": stamp(self._now()),
             }
         )

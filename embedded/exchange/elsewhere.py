@@ -34,6 +34,7 @@ def routes() -> list[BaseRoute]:
         *(_empty(path, body) for path, body in EMPTY.items()),
         Route("/v1beta1/logos/{symbol}", _no_logo),
         Route("/v1beta1/events/corporate-actions", _no_events),
+        Route("/v2beta1/events/activities", _no_events),
     ]
 
 
@@ -49,4 +50,4 @@ async def _no_logo(request: Request) -> Response:
 
 
 async def _no_events(_: Request) -> Response:
-    raise forbidden("subscription does not permit corporate action events")
+    raise forbidden("server-sent events are not simulated")

@@ -186,7 +186,7 @@ def _announcement(action: CorporateAction) -> dict[str, Any]:
     return {
         "id": _id(action),
         "corporate_action_id": f"{UNKNOWN_CUSIP}_{day}",
-        "ca_type": "split" if action.splits else "dividend",
+        "ca_type": "Split" if action.splits else "Dividend",
         "ca_sub_type": kind or "reverse_split",
         "initiating_symbol": action.symbol,
         "initiating_original_cusip": UNKNOWN_CUSIP,
