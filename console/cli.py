@@ -159,6 +159,26 @@ def pnl(day: Day = None, since: Since = None, by: By = "day", as_json: AsJson = 
     _show({"by": str(group), "groups": rows, "total": total}, lines, columns, as_json)
 
 
+@app.command()
+def explain(
+    day: Day = None,
+    symbol: Annotated[str | None, typer.Option(metavar="S", help="This symbol alone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why was this bought, why was this not: each proposal of the latest session.
+
+    With --symbol also what every rule found of its last proposal.
+    """
+    from console import explanations, records
+
+    on = parse_date(day, "--date") if day else None
+    found = explanations.proposals(_agent_folder(), on, symbol)
+    _show(found, explanations.rows(found), explanations.COLUMNS, as_json)
+    if symbol and found and not as_json:
+        print()
+        print(records.table(explanations.gates(found[-1]), explanations.GATE_COLUMNS))
+
+
 def _agent_folder() -> Path:
     from tools.settings import load
 

@@ -12,6 +12,7 @@ from tests.trading import Bench, Hands, a_bench, a_tape, opened, orders, reasons
 from tools.core.safety import DenialReason, RiskLimits, TradingState
 from tools.core.trading import OrderClass, OrderStatus, OrderType, Side
 from tools.execution.breaker_watch import BreakerWatch
+from tools.execution.gate_ledger import GateLedger
 from tools.execution.order_desk import OrderDesk
 from tools.execution.rulings import Ruling
 from tools.journal.state_store import IntentStatus
@@ -147,7 +148,9 @@ def test_shares_are_not_sold_while_their_exits_are_still_open(bench: Bench) -> N
     pauses: list[float] = []
     room = bench.room
     watch = BreakerWatch(room.premises, room.control)
-    desk = OrderDesk(room.premises, room.control, room.books, watch, pauses.append)
+    desk = OrderDesk(
+        *(room.premises, room.control, room.books, watch, GateLedger(bench.home)), pauses.append
+    )
     desk.submit(a_ticket())
     bench.broker.faults["cancel"] = ["dropped"]
     ruling = desk.close("SPY", reason="x")

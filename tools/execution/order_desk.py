@@ -19,13 +19,14 @@ from tools.core.trading import Order, OrderIntent, OrderTicket, OrderType, Posit
 from tools.execution.books import Books
 from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.decision_times import DecisionTimes
+from tools.execution.gate_ledger import GateLedger
 from tools.execution.order_sender import OrderSender
 from tools.execution.premises import Premises
 from tools.execution.pricing import Pricing
 from tools.execution.rulings import Ruling, approved, refused
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg, leg_of
-from tools.risk.book import FARTHEST_STOP, Claim
+from tools.risk.book import FARTHEST_STOP, Book, Claim
 from tools.risk.gatekeeper import judge
 from tools.risk.limits_market import CENT
 from tools.risk.sizing import cents
@@ -46,11 +47,13 @@ class OrderDesk:
         control: TradingControl,
         books: Books,
         watch: BreakerWatch,
+        ledger: GateLedger,
         pause: Callable[[float], object] | None = None,
     ) -> None:
         """`pause` lets real seconds pass: a real broker's cancellations take their time."""
         self._broker, self._store, self._limits = premises.broker, premises.store, premises.limits
-        self._control, self._books, self._watch = control, books, watch
+        self._control, self._books = control, books
+        self._watch, self._ledger = watch, ledger
         self._pricing, self._sender = Pricing(premises), OrderSender(premises)
         self._decisions = DecisionTimes(premises.now)
         self._pause = pause or threading.Event().wait
@@ -58,6 +61,13 @@ class OrderDesk:
 
     def preview(self, ticket: OrderTicket, earlier: Mapping[str, Decimal] = EMPTY) -> RiskVerdict:
         """The ruling on `ticket` as if `earlier`, shares by symbol, had been bought already."""
+        verdict, book = self._rule(ticket, earlier)
+        self._ledger.record(ticket, Ruling(verdict=verdict), book, sent=False)
+        return verdict
+
+    def _rule(
+        self, ticket: OrderTicket, earlier: Mapping[str, Decimal] = EMPTY
+    ) -> tuple[RiskVerdict, Book]:
         quotes = self._pricing.quotes([ticket.symbol, *earlier])
         quote = quotes.get(ticket.symbol)
         decided = self._decisions.first_glance(ticket, quote)
@@ -67,17 +77,17 @@ class OrderDesk:
             value = quantity * (quotes[symbol].ask if symbol in quotes else Decimal(0))
             claim = Claim(symbol=symbol, notional_usd=value, risk_usd=value * FARTHEST_STOP)
             book = book.with_entry(claim, ticket.decision_id)
-        return judge(proposal, book, self._limits)
+        return judge(proposal, book, self._limits), book
 
     def submit(self, ticket: OrderTicket) -> Ruling:
         """Rule on a ticket to buy and, if approved, send it: a marketable limit with its exits."""
         with self._lock:
-            verdict = self.preview(ticket)
+            verdict, book = self._rule(ticket)
             if not verdict.approved:
                 words = "; ".join(denial.message for denial in verdict.denials)
                 logger.info("%s refused: %s", ticket.symbol, words)
                 self._watch.heed(verdict)
-                return Ruling(verdict=verdict)
+                return self._ledger.record(ticket, Ruling(verdict=verdict), book, sent=True)
             draft = OrderIntent(
                 client_order_id="",
                 symbol=verdict.symbol,
@@ -91,7 +101,7 @@ class OrderDesk:
             )
             ruling = self._sender.send(draft, Leg.ENTRY, verdict)
             self._watch.heed(verdict, ruling)
-            return ruling
+            return self._ledger.record(ticket, ruling, book, sent=True)
 
     def close(self, symbol: str, *, reason: str, decision_id: str = "") -> Ruling:
         """Sell what is held of `symbol` at the market, once its resting orders are gone."""

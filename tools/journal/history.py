@@ -30,6 +30,11 @@ def position_path(agent_folder: Path) -> Path:
     return agent_folder / "position" / "position.jsonl"
 
 
+def ledger_path(agent_folder: Path, session_on: date) -> Path:
+    """`ledger/YYYY-MM-DD_proposals.jsonl`: one line per proposal, with what each rule found."""
+    return agent_folder / "ledger" / f"{session_on}_proposals.jsonl"
+
+
 def log_folder(agent_folder: Path, session_on: date) -> Path:
     """`log/YYYY-MM-DD/`: what the mind saw, said and wanted that day."""
     return agent_folder / "log" / str(session_on)
