@@ -37,6 +37,7 @@ from tools.execution.trade_room import TradeRoom, open_trade_room
 from tools.hosting import Incidents, PortTaken, log_to
 from tools.journal.state_store import StateStore
 from tools.risk.book import working
+from tools.safety.message_budget import MessageBudget
 from tools.schedule.clocks import ClockLost
 from tools.settings import Settings, load
 from tools.wiring import make_broker, make_clock, make_hours, make_market_data
@@ -243,13 +244,15 @@ async def _serve(settings: Settings) -> None:
     )
     logging.getLogger().addHandler(incidents)
     async with make_clock(settings) as clock:
+        budget = MessageBudget(clock.now)
         premises = Premises(
-            broker=make_broker(settings),
+            broker=make_broker(settings, budget),
             market=make_market_data(settings, clock.now),
             store=StateStore(settings.home / "data" / "state.sqlite3", clock.now()),
             hours=make_hours(settings),
             limits=settings.limits,
             now=clock.now,
+            budget=budget,
         )
         period = SIMULATED_PERIOD if settings.simulated else PERIOD
         room = open_trade_room(premises, agent_folder=settings.agent_folder, period=period)

@@ -18,6 +18,7 @@ from tools.execution.rulings import Ruling
 from tools.execution.trade_room import TradeRoom, open_trade_room
 from tools.journal import history
 from tools.journal.state_store import IntentStatus, StateStore
+from tools.safety.message_budget import MessageBudget
 from tools.schedule.market_hours import MarketHours
 from tools.simulation.sim_broker import SimBroker, TapeData
 
@@ -172,6 +173,7 @@ def a_bench(
         hours=known or hours(),
         limits=limits or RiskLimits(),
         now=hands.read,
+        budget=MessageBudget(hands.read),
     )
     room = open_trade_room(premises, agent_folder=home, period=period)
     return Bench(hands, broker, room, home)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tools.core.errors import ConfigError
 from tools.core.seams import Broker
+from tools.safety.message_budget import MessageBudget
 from tools.schedule.clocks import SimulatedClock, SystemClock
 from tools.schedule.market_hours import MarketHours
 from tools.settings import ROOT, Mode, Settings
@@ -55,14 +56,16 @@ async def renewed_hours(settings: Settings) -> MarketHours:
     return make_hours(settings)
 
 
-def make_broker(settings: Settings) -> Broker:
+def make_broker(settings: Settings, budget: MessageBudget | None = None) -> Broker:
     """The broker. Raises ConfigError without keys.
 
+    `budget` hears its answers, but in simulated time, which stands still while requests are made.
     In live mode the broker is asked at once who we are: BrokerUnavailable when it does not answer,
     ConfigError when `live-confirmed` holds another account number.
     """
     # Imported here: alpaca-py brings pandas, and the trader builds its clock in this module too.
     from tools.alpaca_trading import AlpacaBroker
+    from tools.alpaca_transport import unheard
 
     settings.require_broker()
     broker = AlpacaBroker(
@@ -70,6 +73,7 @@ def make_broker(settings: Settings) -> Broker:
         secret=settings.alpaca_secret.get_secret_value(),
         url=settings.trading_url,
         on_timeout=_on_timeout(settings),
+        on_answer=budget.heard if budget and not settings.simulated else unheard,
     )
     if settings.mode is Mode.LIVE:
         _confirm_account(settings, broker)

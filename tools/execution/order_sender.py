@@ -34,6 +34,8 @@ class OrderSender:
 
     def send(self, draft: OrderIntent, leg: Leg, verdict: RiskVerdict) -> Ruling:
         """Commit `draft` and send it. Raises StateUnavailable when it could not be committed."""
+        if leg is Leg.ENTRY and (words := self._premises.budget.refusal()):
+            return overruled(verdict, DenialReason.RATE, words)
         session_on, now = self._session_on(), self._premises.now()
         intent = self._store.record_intent(draft, session_on=session_on, leg=leg, now=now)
         client_id = intent.client_order_id

@@ -7,6 +7,7 @@ from datetime import datetime
 from tools.core.safety import RiskLimits
 from tools.core.seams import Broker, MarketData
 from tools.journal.state_store import StateStore
+from tools.safety.message_budget import MessageBudget
 from tools.schedule.market_hours import MarketHours
 
 
@@ -20,3 +21,4 @@ class Premises:
     hours: MarketHours
     limits: RiskLimits
     now: Callable[[], datetime]
+    budget: MessageBudget
