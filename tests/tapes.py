@@ -10,9 +10,9 @@ from tools.core.session import Timetable
 from tools.core.trading import OrderType, Side
 from tools.schedule.market_hours import MarketHours
 from tools.simulation.corporate import CorporateAction
-from tools.simulation.floor import Rules
 from tools.simulation.market import Market
 from tools.simulation.orders import OrderRequest, SimOrder
+from tools.simulation.rules import Rules
 from tools.simulation.tape import Candle, Day, Tick, merged, minute, quotes_around
 from tools.simulation.venue import Venue
 

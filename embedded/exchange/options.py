@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from embedded.exchange.access import Access
 from tools.core.market import Market, market_of
-from tools.simulation.floor import Rules
 from tools.simulation.recorded import recorded_dates
+from tools.simulation.rules import Rules
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHLIST = "AAPL,AMD,AMZN,GOOGL,META,MSFT,NVDA,QQQ,SPY,TSLA"

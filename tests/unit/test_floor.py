@@ -9,9 +9,9 @@ from tests.builders import a_time
 from tests.tapes import HandTape, Stage, a_stage, candles, flat
 from tools.core.trading import Side
 from tools.simulation.events import NoMischief, OrderEvent
-from tools.simulation.floor import Rules
 from tools.simulation.orders import Replacement, SimOrder, TimeInForce
 from tools.simulation.refusals import Refused
+from tools.simulation.rules import Rules
 
 STILL = (100.0, 100.0, 100.0, 100.0)
 OPG, CLS, IOC, FOK, GTC = (
@@ -225,6 +225,13 @@ def test_a_partly_filled_target_leaves_the_stop_the_rest() -> None:
     assert stage.at("09:32").status(target) == "partially_filled"
     assert (target.filled_quantity, stop.quantity) == (Decimal(30), Decimal(70))
     assert stage.venue.reserved("SPY") == 70 == stage.venue.holding("SPY").quantity
+
+
+def test_what_an_entry_has_bought_so_far_is_kept_for_its_legs() -> None:
+    stage = a_stage(STILL, partial_fills=1.0).at("09:31")
+    entry = stage.buy(100, stop_loss_price=98)
+    assert stage.status(entry) == "partially_filled"
+    assert "available: 0" in refusal(stage, 1, Side.SELL, trail_price=1).message
 
 
 def test_a_canceled_entry_keeps_what_it_has_bought() -> None:

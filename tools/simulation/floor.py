@@ -6,10 +6,8 @@ somebody asks. Whether an order may come in is the venue's to decide.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from random import Random
 
 from tools.core.trading import OrderClass, OrderStatus, OrderType, Side
 from tools.schedule.market_hours import at_new_york, new_york
@@ -31,26 +29,13 @@ from tools.simulation.orders import OrderRequest, Role, SimOrder, TimeInForce
 from tools.simulation.phases import Phase, extended_close, phase_at
 from tools.simulation.refusals import invalid
 from tools.simulation.register import OrderRegister, stops_first
+from tools.simulation.rules import Rules
 from tools.simulation.tape import MINUTE, Tick, dollars
 
 ONE_MINUTE = timedelta(minutes=1)
 GTC_DAYS = timedelta(days=90)
 SHARE_PLACES = Decimal("1e-9")
 _WORKING = {OrderStatus.NEW, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How kind the market is. By default all fills are whole, and cost the spread alone.
-
-    `partial_fills` is the chance (0 to 1) that a fill is a part; `slippage_bps` is what market
-    orders and stops pay beyond the price; `bands` are the price bands of LULD.
-    """
-
-    partial_fills: float = 0.0
-    slippage_bps: Decimal = Decimal(0)
-    fees: bool = False
-    bands: bool = False
 
 
 class Floor:
@@ -266,25 +251,22 @@ class Floor:
     def _use_up(self, leg: SimOrder, quantity: Decimal, at: datetime) -> None:
         """What one exit has sold the other cannot sell any more."""
         others = [it for it in leg.family if it.is_exit and it.open and it is not leg]
-        for other in others:
-            other.quantity -= quantity
         if not leg.remaining:
             self._end(others, at)
+            return
+        for other in others:
+            other.quantity -= quantity
 
     def _portion(self, order: SimOrder) -> Decimal:
         remaining = order.remaining
         if order.request.time_in_force is TimeInForce.FOK:
             return remaining
-        share = self.mischief.portion(order) or self._chance_portion(order)
+        share = self.mischief.portion(order)
+        if share is None:
+            key = self._new_id("partial", order.number, order.filled_quantity)
+            share = self._rules.portion(key)
         part = None if share is None else max(int(remaining * share), 1)
         return Decimal(part) if part and part < remaining else remaining
-
-    def _chance_portion(self, order: SimOrder) -> Decimal | None:
-        if not self._rules.partial_fills:
-            return None
-        draw = Random(self._new_id("partial", order.number, order.filled_quantity))
-        whole = draw.random() >= self._rules.partial_fills
-        return None if whole else Decimal(draw.random())
 
     def _shares(self, order: SimOrder, price: Decimal) -> Decimal:
         """What a notional order buys or sells at `price`, no more than is there."""

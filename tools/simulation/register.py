@@ -84,16 +84,22 @@ class OrderRegister:
         What `besides` and its relatives hold does not count.
         """
         relatives = besides.family if besides else []
-        sales = [
-            order
+        promised = {
+            order: shares
             for order in self.open
-            if order.symbol == symbol
-            and order.side is Side.SELL
-            and (order.parent is None or order.watched_from is not None)
-            and order not in relatives
-        ]
-        by_family = {id(order.parent or order): order.remaining for order in sales}
-        return sum(by_family.values(), Decimal(0)), sales
+            if order.symbol == symbol and order.side is Side.SELL and order not in relatives
+            if (shares := _promised(order))
+        }
+        by_family = {id(order.parent or order): shares for order, shares in promised.items()}
+        return sum(by_family.values(), Decimal(0)), list(promised)
+
+
+def _promised(order: SimOrder) -> Decimal:
+    """What a sale still has to sell: a leg that waits, what its entry has bought so far."""
+    entry = order.parent
+    if entry and not entry.is_exit and order.watched_from is None:
+        return entry.filled_quantity
+    return order.remaining
 
 
 def stops_first(orders: list[SimOrder]) -> list[SimOrder]:

@@ -22,7 +22,7 @@ from tools.simulation.admission import (
 from tools.simulation.configuration import Configuration
 from tools.simulation.events import Listener, Mischief
 from tools.simulation.fees import Charge
-from tools.simulation.floor import SHARE_PLACES, Floor, Rules
+from tools.simulation.floor import SHARE_PLACES, Floor
 from tools.simulation.halts import Halts
 from tools.simulation.market import Market
 from tools.simulation.matching import far_side
@@ -35,6 +35,7 @@ from tools.simulation.refusals import (
     malformed,
     not_found,
 )
+from tools.simulation.rules import Rules
 from tools.simulation.tape import dollars
 
 _NAMESPACE = uuid.UUID("6d3f2b1e-8f0a-4c52-9a55-5a1f3f0e8c11")
