@@ -89,7 +89,7 @@ def test_its_tools_are_listed(said: list[Any]) -> None:
 
 
 def test_it_trades_a_bracket_and_gets_flat(said: list[Any]) -> None:
-    answers = [answer["data"] if answer else None for answer in said[1:]]
+    answers: list[Any] = [answer["data"] if answer else None for answer in said[1:]]
     account, clock, bars, quotes, placed, orders, held, refused, _, closed, flat_ = answers
     assert (account["cash"], clock["is_open"]) == ("100000", True)
     assert len(bars["bars"]["SPY"]) == 6

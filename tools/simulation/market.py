@@ -19,6 +19,7 @@ from tools.simulation.tape import DAY, MINUTE, Candle, Tape, Tick, merged
 
 ONE_DAY = timedelta(days=1)
 FRAMES_KEPT = 2048
+INSTANTS_KEPT = 256
 
 _start, _at = attrgetter("start"), attrgetter("at")
 
@@ -32,6 +33,7 @@ class Market:
         self.hours, self.actions = hours, actions
         self._tape = tape
         self._frame = lru_cache(maxsize=FRAMES_KEPT)(self._make_frame)
+        self._close_before = lru_cache(maxsize=FRAMES_KEPT)(self._find_close_before)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -59,8 +61,10 @@ class Market:
         """The candle of the minute that starts at second `start`, once it has ended."""
         if start + MINUTE > at.timestamp():
             return None
-        found = self._minutes(symbol, new_york(at).date())
-        index = bisect.bisect_left(found, start, key=_start)
+        found = self._minutes(symbol, _day_of(at))
+        index = (start - found[0].start) // MINUTE if found else 0
+        if not 0 <= index < len(found) or found[index].start != start:  # a minute is missing
+            index = bisect.bisect_left(found, start, key=_start)
         return found[index] if index < len(found) and found[index].start == start else None
 
     def last_minute(self, symbol: str, at: datetime) -> Candle | None:
@@ -178,8 +182,15 @@ class Market:
 
     def previous_close(self, symbol: str, at: datetime) -> int | None:
         """The close in cents of the last session before the New York date of `at`."""
-        midnight = _midnight(new_york(at).date())
-        return next((day.close for day in self.days(symbol, at) if day.start < midnight), None)
+        return self._close_before(symbol, _day_of(at))
+
+    def _find_close_before(self, symbol: str, today: date) -> int | None:
+        on = today - ONE_DAY
+        while on >= self._tape.first_day:
+            for whole in self._frame(symbol, on, DAY):
+                return whole.close
+            on -= ONE_DAY
+        return None
 
     def _adjusted(
         self, candles: Sequence[Candle], symbol: str, on: date, today: date, adjustment: Adjustment
@@ -199,7 +210,7 @@ class Market:
         return day.candles if day else ()
 
     def _days_back(self, at: datetime) -> Iterator[date]:
-        on = new_york(at).date()
+        on = _day_of(at)
         while on >= self._tape.first_day:
             yield on
             on -= ONE_DAY
@@ -234,8 +245,15 @@ class Market:
 
 
 def _date(candle: Candle) -> date:
-    return new_york(datetime.fromtimestamp(candle.start, UTC)).date()
+    return _day_of(datetime.fromtimestamp(candle.start, UTC))
 
 
+@lru_cache(maxsize=INSTANTS_KEPT)
+def _day_of(at: datetime) -> date:
+    """The New York date: asked for again and again at one instant."""
+    return new_york(at).date()
+
+
+@lru_cache(maxsize=FRAMES_KEPT)
 def _midnight(on: date) -> int:
     return int(at_new_york(on, 0, 0).timestamp())

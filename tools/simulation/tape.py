@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 MINUTE = 60
 DAY = 86_400
+PRICES_KEPT = 32_768
 
 
 class Candle(NamedTuple):
@@ -102,6 +104,7 @@ def quotes_around(candles: Iterable[Candle]) -> list[Tick]:
     ]
 
 
+@lru_cache(maxsize=PRICES_KEPT)
 def dollars(cents: int) -> Decimal:
     """Cents as dollars, exactly."""
     return Decimal(cents).scaleb(-2)
