@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.builders import a_position, a_time, an_intent
-from tools.core.errors import ConfigError, Unavailable
+from tools.core.errors import ConfigError
 from tools.core.reports import FlattenReport
 from tools.core.safety import TradingState
 from tools.journal.order_ids import Leg
+from tools.journal.state_file import SCHEMA_VERSION
 from tools.journal.state_store import (
-    SCHEMA_VERSION,
     IntentStatus,
     SessionRecord,
     StateStore,
@@ -72,7 +72,8 @@ def test_an_intent_is_committed_before_it_is_given_back(store: StateStore, path:
 
 
 def test_the_file_is_written_through_to_the_disk(store: StateStore) -> None:
-    read = store._connection.execute
+    assert store._file
+    read = store._file._connection.execute
     assert read("PRAGMA journal_mode").fetchone() == ("wal",)
     assert read("PRAGMA synchronous").fetchone() == (2,)
 
@@ -102,16 +103,6 @@ def test_a_settled_intent_is_no_longer_open(store: StateStore) -> None:
     assert store.open_intents() == []
     assert [record.detail for record in store.intents_on(TODAY)] == ["because"] * 3
     assert store.intents_on(date(2013, 10, 8)) == []
-
-
-def test_only_entries_that_may_have_reached_the_broker_count(store: StateStore) -> None:
-    statuses = list(IntentStatus)
-    for status in statuses:
-        for leg in (Leg.ENTRY, Leg.EXIT):
-            intent = store.record_intent(an_intent(), session_on=TODAY, leg=leg, now=NOW)
-            store.settle_intent(intent.client_order_id, status)
-    assert store.entries_on(TODAY) == 3  # open, accepted, lost
-    assert store.entries_on(date(2013, 10, 8)) == 0
 
 
 def test_an_intent_is_read_back_as_it_was(store: StateStore) -> None:
@@ -172,23 +163,5 @@ def test_a_newer_schema_is_refused_by_name(path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     other.close()
-    with pytest.raises(ConfigError, match=r"state\.sqlite3 has schema 2, newer than 1"):
-        StateStore(path, NOW)
-
-
-def test_what_sqlite_cannot_do_is_unavailable_and_names_the_file(
-    store: StateStore, path: Path
-) -> None:
-    with sqlite3.connect(path) as other:
-        other.execute("DROP TABLE intents")
-    other.close()
-    with pytest.raises(Unavailable, match=r"state\.sqlite3: no such table"):
-        store.record_intent(an_intent(), session_on=TODAY, leg=Leg.ENTRY, now=NOW)
-    assert store.next_client_order_id(TODAY, Leg.ENTRY) == "AT-2013-10-07-1-E"
-
-
-def test_a_file_that_is_no_database_is_named(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_text("not a database, but long enough to be read as one" * 100, encoding="utf-8")
-    with pytest.raises(Unavailable, match=r"state\.sqlite3"):
+    with pytest.raises(ConfigError, match=r"state\.sqlite3 has schema 3, newer than 2"):
         StateStore(path, NOW)

@@ -13,6 +13,7 @@ from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.day_files import DayFiles
 from tools.execution.order_desk import OrderDesk
 from tools.execution.premises import Premises
+from tools.execution.rebuilding import adopt_our_orders
 from tools.execution.round_trips import carried_into, round_trips
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg, leg_of
@@ -71,6 +72,7 @@ class Auditor:
                 account=self._broker.account(),
                 positions=self._broker.positions(),
             )
+            adopt_our_orders(self._store, session.on, look.orders)
             if self._begin_session(look):
                 event = event or "reconciliation"
             self._cancel_stale_entries(look)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tools.core.safety import TradingState
-from tools.journal.state_store import StateRecord, StateStore
+from tools.journal.state_store import STATE_FILE, StateRecord, StateStore
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +52,14 @@ class TradingControl:
             self._set(TradingState.ACTIVE, "its reason is over", actor)
 
     def begin_session(self) -> None:
-        """A new day: REDUCING ends, and what a breaker has HALTED; any other HALTED stays."""
+        """A new day: REDUCING ends, and what a breaker has HALTED.
+
+        Any other HALTED stays, and REDUCING for a damaged state file: who knows what was in it?
+        """
         record = self._store.trading_state()
         over = record.trading_state is TradingState.HALTED and record.actor == BREAKER
-        if over or record.trading_state is TradingState.REDUCING:
+        reducing = record.trading_state is TradingState.REDUCING and record.actor != STATE_FILE
+        if over or reducing:
             self._set(TradingState.ACTIVE, "a new session", MONITOR)
 
     def _set(self, state: TradingState, reason: str, actor: str) -> None:

@@ -5,6 +5,7 @@ flatten, so that two closers who know nothing of each other collide at the broke
 """
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
@@ -17,7 +18,16 @@ class Leg(StrEnum):
     STOP = "S"
 
 
-_OURS = re.compile(r"AT-\d{4}-\d\d-\d\d-\d+-([EXS])", re.ASCII)
+@dataclass(frozen=True, slots=True)
+class OurId:
+    """What an id of the desk says."""
+
+    session_on: date
+    counter: int
+    leg: Leg
+
+
+_OURS = re.compile(r"AT-(\d{4}-\d\d-\d\d)-(\d{1,15})-([EXS])", re.ASCII)
 
 
 def order_id(session_on: date, counter: int, leg: Leg) -> str:
@@ -32,8 +42,18 @@ def flatten_id(session_on: date, symbol: str, attempt: int) -> str:
 
 def leg_of(client_order_id: str) -> Leg | None:
     """What the desk sent that order for, None when it is not the desk's."""
-    ours = _OURS.fullmatch(client_order_id)
-    return Leg(ours[1]) if ours else None
+    ours = our_id(client_order_id)
+    return ours.leg if ours else None
+
+
+def our_id(client_order_id: str) -> OurId | None:
+    """The id taken apart, None when it is not the desk's."""
+    if not (ours := _OURS.fullmatch(client_order_id)):
+        return None
+    try:
+        return OurId(date.fromisoformat(ours[1]), int(ours[2]), Leg(ours[3]))
+    except ValueError:  # 30 February
+        return None
 
 
 def is_flatten(client_order_id: str) -> bool:

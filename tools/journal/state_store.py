@@ -1,181 +1,122 @@
-"""`state.sqlite3`: what the trade server decides from. Nobody else opens it; others ask over HTTP.
+"""What the trade server decides from: `state.sqlite3`. Nobody else opens it; others ask over HTTP.
 
-Everything is committed and on the disk (WAL, synchronous=FULL) when a method returns. One
-connection and one lock: the methods may be called from any thread.
+Everything is committed and on the disk (WAL, synchronous=FULL) when a method returns, and checked
+when it is read. When the file fails, at the start or later, a copy in memory takes over until the
+server is started again: the state is at least REDUCING, entries are refused in words that name the
+file, and everything that an exit needs goes on. The methods may be called from any thread.
 """
 
 import logging
-import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
-from tools.core.errors import ConfigError, Unavailable
 from tools.core.reports import FlattenReport
 from tools.core.safety import TradingState
 from tools.core.trading import OrderIntent, Position
-from tools.journal.order_ids import Leg, order_id
+from tools.journal.order_ids import Leg, OurId, order_id
+from tools.journal.records import (
+    FlattenRecord,
+    IntentRecord,
+    IntentStatus,
+    Lease,
+    SessionRecord,
+    StateRecord,
+)
+from tools.journal.state_file import Row, StateFile, StateUnavailable, open_sound
+
+__all__ = [
+    "STATE_FILE",
+    "FlattenRecord",
+    "IntentRecord",
+    "IntentStatus",
+    "Lease",
+    "SessionRecord",
+    "StateRecord",
+    "StateStore",
+    "StateUnavailable",
+]
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE state (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    trading_state TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL, since TEXT NOT NULL
-);
-CREATE TABLE sessions (
-    session TEXT PRIMARY KEY, start_equity TEXT NOT NULL, opening TEXT NOT NULL
-);
-CREATE TABLE counters (session TEXT PRIMARY KEY, value INTEGER NOT NULL);
-CREATE TABLE intents (
-    client_order_id TEXT PRIMARY KEY,
-    session TEXT NOT NULL, leg TEXT NOT NULL, created_at TEXT NOT NULL,
-    intent TEXT NOT NULL, status TEXT NOT NULL, detail TEXT NOT NULL
-);
-CREATE INDEX intents_by_status ON intents (status);
-CREATE TABLE flattens (
-    session TEXT PRIMARY KEY, caller TEXT NOT NULL, asked_at TEXT NOT NULL, report TEXT
-);
-"""
-
-# Made at every start: files of schema 1 do not have it yet.
-_BREAKERS = """
-CREATE TABLE IF NOT EXISTS breakers (
-    one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL
-)
-"""
+STATE_FILE = "state file"
+"""The actor who reduces when the file fails; only an operator undoes it."""
 
 _INTENT = TypeAdapter(OrderIntent)
 _POSITIONS = TypeAdapter(tuple[Position, ...])
 _REPORT = TypeAdapter(FlattenReport)
 
 
-class StateUnavailable(Unavailable):
-    """The state file cannot be read or written. Entries are refused; the message names the file."""
-
-
-class IntentStatus(StrEnum):
-    """What became of an intent. OPEN is the only one that needs an answer."""
-
-    OPEN = "open"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    UNSENT = "unsent"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateRecord:
-    """The trading state, and who put it there why and when."""
-
-    trading_state: TradingState
-    reason: str
-    actor: str
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRecord:
-    """How a session began: the equity that its limits rest on, the positions carried into it."""
-
-    session_on: date
-    start_equity_usd: Decimal
-    opening: tuple[Position, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntentRecord:
-    """An intent and its fate; `created_at` is when it was committed."""
-
-    intent: OrderIntent
-    leg: Leg
-    created_at: datetime
-    status: IntentStatus
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlattenRecord:
-    """A flatten that was asked for; `report` is None until it has ended."""
-
-    session_on: date
-    caller: str
-    asked_at: datetime
-    report: FlattenReport | None
-
-
 class StateStore:
     """The trade server's memory across restarts."""
 
     def __init__(self, path: Path, now: datetime) -> None:
-        """Open `path`, or make it with an ACTIVE state. Raises ConfigError for a newer schema."""
+        """Open `path`, or make it with an ACTIVE state; a damaged file is set aside for a new one.
+
+        Raises ConfigError for a newer schema.
+        """
         self._path, self._lock = path, threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self._translated():
-            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                self._create(now)
-            if version <= SCHEMA_VERSION:
-                self._connection.execute(_BREAKERS)
-        if version > SCHEMA_VERSION:
-            self.close()
-            cure = "run the program version that wrote it, or move the file away"
-            raise ConfigError(f"{path} has schema {version}, newer than {SCHEMA_VERSION}: {cure}")
+        self._memory = StateFile(None)
+        self._file: StateFile | None = None
+        self.failure = ""
+        """Why entries are refused until the next start; empty while the file is sound."""
+        try:
+            self._file, damage = open_sound(path, now)
+            self._begin(self._file, damage, now)
+            self._memory.copy_from(self._file)
+        except (StateUnavailable, OSError) as error:
+            self._fail(error)
+            self._begin(self._memory, self.failure, now)
 
     def close(self) -> None:
         """Close the file. No method works afterwards."""
         with self._lock:
-            self._connection.close()
+            for file in (self._file, self._memory):
+                if file is not None:
+                    file.close()
 
     def trading_state(self) -> StateRecord:
         """The state now."""
-        row = self._one("SELECT trading_state, reason, actor, since FROM state")
-        state, reason, actor, since = row or ()
-        return StateRecord(
+        ((_, state, reason, actor, since),) = self._read(lambda file: file.rows("state"))
+        record = StateRecord(
             trading_state=TradingState(state),
             reason=reason,
             actor=actor,
             since=datetime.fromisoformat(since),
         )
+        if self.failure and record.trading_state is TradingState.ACTIVE:
+            reducing = TradingState.REDUCING
+            return replace(record, trading_state=reducing, reason=self.failure, actor=STATE_FILE)
+        return record
 
     def set_trading_state(
         self, state: TradingState, *, reason: str, actor: str, now: datetime
     ) -> None:
         """Replace the state."""
-        self._write(
-            "UPDATE state SET trading_state = ?, reason = ?, actor = ?, since = ?",
-            (state, reason, actor, now.isoformat()),
-        )
+        self._write(lambda file: file.put("state", 1, state, reason, actor, now.isoformat()))
 
     def begin_session(self, record: SessionRecord) -> None:
         """Keep how a session began; the first record of a session stays."""
         opening = _POSITIONS.dump_json(record.opening).decode()
-        self._write(
-            "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)",
-            (str(record.session_on), str(record.start_equity_usd), opening),
-        )
+        key = str(record.session_on)
+
+        def begin(file: StateFile) -> None:
+            if file.row("sessions", key) is None:
+                file.put("sessions", key, str(record.start_equity_usd), opening)
+
+        self._write(begin)
 
     def session(self, session_on: date) -> SessionRecord | None:
         """How that session began, None if it has not."""
-        row = self._one(
-            "SELECT start_equity, opening FROM sessions WHERE session = ?", (str(session_on),)
-        )
+        row = self._read(lambda file: file.row("sessions", str(session_on)))
         if row is None:
             return None
-        equity, opening = row
+        _, equity, opening = row
         return SessionRecord(
             session_on=session_on,
             start_equity_usd=Decimal(equity),
@@ -184,73 +125,74 @@ class StateStore:
 
     def next_client_order_id(self, session_on: date, leg: Leg) -> str:
         """`AT-<session>-<counter>-<leg>`, never given twice."""
-        with self._transaction() as connection:
-            return _next_id(connection, session_on, leg)
+        return self._write(lambda file: _next_id(file, session_on, leg))
 
     def record_intent(
         self, draft: OrderIntent, *, session_on: date, leg: Leg, now: datetime
     ) -> OrderIntent:
-        """Commit `draft` under the session's next client order id; give it back with that id."""
-        with self._transaction() as connection:
-            intent = replace(draft, client_order_id=_next_id(connection, session_on, leg))
-            connection.execute(
-                "INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?, '')",
-                (
-                    intent.client_order_id,
-                    str(session_on),
-                    leg,
-                    now.isoformat(),
-                    _INTENT.dump_json(intent).decode(),
-                    IntentStatus.OPEN,
-                ),
-            )
-        return intent
+        """Commit `draft` under the session's next client order id; give it back with that id.
+
+        Raises StateUnavailable for an entry that is not on the disk; an exit needs no journal.
+        """
+
+        def record(file: StateFile) -> OrderIntent:
+            intent = replace(draft, client_order_id=_next_id(file, session_on, leg))
+            _put_intent(file, intent, session_on, leg, now, IntentStatus.OPEN)
+            return intent
+
+        return self._write(record, on_disk=leg is Leg.ENTRY)
+
+    def adopt(self, intent: OrderIntent, our_id: OurId, at: datetime) -> None:
+        """Know an order of ours again that the broker shows and this store does not.
+
+        Its number is not given a second time.
+        """
+        session_on = our_id.session_on
+
+        def adopt(file: StateFile) -> None:
+            if our_id.counter > _counter(file, session_on):
+                file.put("counters", str(session_on), our_id.counter)
+            _put_intent(file, intent, session_on, our_id.leg, at, IntentStatus.ACCEPTED)
+
+        self._write(adopt)
 
     def settle_intent(self, client_order_id: str, status: IntentStatus, detail: str = "") -> None:
         """Note what became of an intent."""
-        self._write(
-            "UPDATE intents SET status = ?, detail = ? WHERE client_order_id = ?",
-            (status, detail, client_order_id),
-        )
+
+        def settle(file: StateFile) -> None:
+            if row := file.row("intents", client_order_id):
+                file.put("intents", *row[:-2], status, detail)
+
+        self._write(settle)
 
     def open_intents(self) -> list[IntentRecord]:
         """The intents whose outcome is not known, oldest first, of every session."""
-        return self._intents("status = ?", (IntentStatus.OPEN,))
+        return self._intents("status = ?", IntentStatus.OPEN)
 
     def intents_on(self, session_on: date) -> list[IntentRecord]:
         """All intents of a session, oldest first."""
-        return self._intents("session = ?", (str(session_on),))
-
-    def entries_on(self, session_on: date) -> int:
-        """How many entries of that session reached the broker, or may have."""
-        row = self._one(
-            "SELECT count(*) FROM intents WHERE session = ? AND leg = ? AND status NOT IN (?, ?)",
-            (str(session_on), Leg.ENTRY, IntentStatus.REJECTED, IntentStatus.UNSENT),
-        )
-        return int(row[0]) if row else 0
+        return self._intents("session = ?", str(session_on))
 
     def begin_flatten(self, session_on: date, *, caller: str, now: datetime) -> None:
         """Note that a flatten was asked for; an earlier report of that session is superseded."""
-        self._write(
-            "INSERT OR REPLACE INTO flattens VALUES (?, ?, ?, NULL)",
-            (str(session_on), caller, now.isoformat()),
-        )
+        row = str(session_on), caller, now.isoformat(), None
+        self._write(lambda file: file.put("flattens", *row))
 
     def end_flatten(self, report: FlattenReport) -> None:
         """Note how it went."""
-        self._write(
-            "UPDATE flattens SET report = ? WHERE session = ?",
-            (_REPORT.dump_json(report).decode(), str(report.session_on)),
-        )
+
+        def end(file: StateFile) -> None:
+            if row := file.row("flattens", str(report.session_on)):
+                file.put("flattens", *row[:-1], _REPORT.dump_json(report).decode())
+
+        self._write(end)
 
     def flatten(self, session_on: date) -> FlattenRecord | None:
         """The latest flatten of that session."""
-        row = self._one(
-            "SELECT caller, asked_at, report FROM flattens WHERE session = ?", (str(session_on),)
-        )
+        row = self._read(lambda file: file.row("flattens", str(session_on)))
         if row is None:
             return None
-        caller, asked_at, report = row
+        _, caller, asked_at, report = row
         return FlattenRecord(
             session_on=session_on,
             caller=caller,
@@ -260,21 +202,33 @@ class StateStore:
 
     def breakers(self) -> str | None:
         """What the circuit breakers remember, as they wrote it; None when they have not."""
-        row = self._one("SELECT state FROM breakers")
-        return None if row is None else str(row[0])
+        row = self._read(lambda file: file.row("breakers", 1))
+        return None if row is None else str(row[1])
 
     def set_breakers(self, state: str) -> None:
         """Replace it."""
-        self._write("INSERT OR REPLACE INTO breakers VALUES (1, ?)", (state,))
+        self._write(lambda file: file.put("breakers", 1, state))
 
-    def _intents(self, where: str, values: tuple[str, ...]) -> list[IntentRecord]:
-        with self._translated():
-            rows = self._connection.execute(
-                "SELECT intent, leg, created_at, status, detail FROM intents"
-                f" WHERE {where} ORDER BY created_at, rowid",
-                values,
-            ).fetchall()
-        return [
+    def lease(self, account: str) -> Lease | None:
+        """The latest lease of that account."""
+        row = self._read(lambda file: file.row("leases", account))
+        return None if row is None else _lease(row)
+
+    def take_lease(self, account: str, holder: str, now: datetime) -> Lease:
+        """Give `holder` the account's next epoch: from here on every other one is stale."""
+
+        def take(file: StateFile) -> Lease:
+            row = file.row("leases", account)
+            epoch = (_lease(row).epoch if row else 0) + 1
+            lease = Lease(account=account, epoch=epoch, holder=holder, since=now)
+            file.put("leases", account, epoch, holder, now.isoformat())
+            return lease
+
+        return self._write(take)
+
+    def _intents(self, where: str, value: str) -> list[IntentRecord]:
+        rows = self._read(lambda file: file.rows("intents", where, value))
+        records = [
             IntentRecord(
                 intent=_INTENT.validate_json(raw),
                 leg=Leg(leg),
@@ -282,56 +236,78 @@ class StateStore:
                 status=IntentStatus(status),
                 detail=detail,
             )
-            for raw, leg, created_at, status, detail in rows
+            for _, _, leg, created_at, raw, status, detail in rows
         ]
+        return sorted(records, key=lambda record: record.created_at)
 
-    def _one(self, query: str, values: tuple[str, ...] = ()) -> tuple[Any, ...] | None:
-        with self._translated():
-            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
-            return row
-
-    def _write(self, statement: str, values: tuple[str, ...]) -> None:
-        with self._transaction() as connection:
-            connection.execute(statement, values)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """One caller at a time; what SQLite cannot do is StateUnavailable and names the file."""
+    def _read[T](self, question: Callable[[StateFile], T]) -> T:
         with self._lock:
-            try:
-                yield
-            except sqlite3.Error as error:
-                logger.error("%s: %s", self._path, error)
-                raise StateUnavailable(f"{self._path}: {error}") from error
+            if self._file is not None and not self.failure:
+                try:
+                    return question(self._file)
+                except StateUnavailable as error:
+                    self._fail(error)
+            return question(self._memory)
 
-    def _create(self, now: datetime) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";"):
-            self._connection.execute(statement)
-        self._connection.execute(
-            "INSERT INTO state VALUES (1, ?, 'first start', 'desk', ?)",
-            (TradingState.ACTIVE, now.isoformat()),
-        )
-        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._connection.execute("COMMIT")
+    def _write[T](self, change: Callable[[StateFile], T], *, on_disk: bool = False) -> T:
+        """Make `change` in the file and in memory; `on_disk` raises when the file has failed."""
+        with self._lock:
+            if self._file is not None and not self.failure:
+                try:
+                    with self._file.transaction():
+                        change(self._file)
+                except StateUnavailable as error:
+                    self._fail(error)
+            if on_disk and self.failure:
+                raise StateUnavailable(self.failure)
+            with self._memory.transaction():
+                return change(self._memory)
+
+    def _begin(self, file: StateFile, damage: str, now: datetime) -> None:
+        """The first row of a new store; after damage nobody knows what the last state was."""
+        if file.rows("state"):
+            return
+        if damage:
+            logger.error("%s: entries are refused until an operator resets it", damage)
+        first = (TradingState.REDUCING, damage, STATE_FILE) if damage else _FIRST
+        with file.transaction():
+            file.put("state", 1, *first, now.isoformat())
+
+    def _fail(self, error: Exception) -> None:
+        named = str(error) if str(self._path) in str(error) else f"{self._path}: {error}"
+        self.failure = f"{named}: entries are refused until the server starts with a sound file"
+        logger.error("%s", self.failure)
 
 
-def _next_id(connection: sqlite3.Connection, session_on: date, leg: Leg) -> str:
-    (counter,) = connection.execute(
-        "INSERT INTO counters VALUES (?, 1)"
-        " ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value",
-        (str(session_on),),
-    ).fetchone()
+_FIRST = (TradingState.ACTIVE, "first start", "desk")
+
+
+def _put_intent(
+    file: StateFile,
+    intent: OrderIntent,
+    session_on: date,
+    leg: Leg,
+    at: datetime,
+    status: IntentStatus,
+) -> None:
+    raw = _INTENT.dump_json(intent).decode()
+    file.put(
+        *("intents", intent.client_order_id, str(session_on), leg, at.isoformat()),
+        *(raw, status, ""),
+    )
+
+
+def _counter(file: StateFile, session_on: date) -> int:
+    row = file.row("counters", str(session_on))
+    return int(row[1]) if row else 0
+
+
+def _next_id(file: StateFile, session_on: date, leg: Leg) -> str:
+    counter = _counter(file, session_on) + 1
+    file.put("counters", str(session_on), counter)
     return order_id(session_on, counter, leg)
+
+
+def _lease(row: Row) -> Lease:
+    account, epoch, holder, since = row
+    return Lease(account=account, epoch=epoch, holder=holder, since=datetime.fromisoformat(since))
