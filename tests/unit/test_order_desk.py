@@ -300,7 +300,8 @@ def test_a_position_that_lost_its_stop_gets_it_back(
     bench.room.monitor.look()
     assert the_stop(bench).stop_price == 98
     assert the_stop(bench).quantity == bench.held()["SPY"]
-    assert "SPY is held without a stop: restoring it" in caplog.messages
+    words = f"{bench.held()['SPY']} SPY are held without a stop: restoring it at 98.00"
+    assert words in caplog.messages
     bench.room.monitor.look()
     assert len(bench.room.books.resting("SPY")) == 1
 

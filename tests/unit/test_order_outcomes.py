@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import a_ticket
+from tests.builders import a_ticket, an_intent
 from tests.trading import Bench, a_bench, opened, orders, reasons, statuses
 from tools.core.safety import DenialReason
+from tools.core.trading import OrderStatus
 from tools.execution.rulings import Ruling
 from tools.journal.state_store import IntentStatus
 
@@ -96,7 +97,40 @@ def test_beyond_the_longest_flight_an_intent_is_lost_and_its_symbol_free(bench: 
     bench.hands.at("10:01:01")
     bench.room.monitor.look()
     assert statuses(bench) == [IntentStatus.LOST]
-    assert bench.room.desk.submit(a_ticket()).client_order_id == "AT-2013-10-07-2-E"
+    again = a_ticket(decision_id="D-2013-10-07-2-1")
+    assert bench.room.desk.submit(again).client_order_id == "AT-2013-10-07-2-E"
+
+
+def test_what_was_given_up_and_arrives_after_all_is_known_and_not_left_standing(
+    bench: Bench,
+) -> None:
+    unanswered(bench)
+    bench.hands.at("10:01:01")
+    bench.room.monitor.look()
+    bench.broker.inner.submit(an_intent("AT-2013-10-07-1-E", limit="99.00", stop="98.00"))
+    bench.room.monitor.look()
+    assert statuses(bench) == [IntentStatus.ACCEPTED]
+    assert [order.status for order in orders(bench)] == [OrderStatus.CANCELED]
+
+
+def test_an_entry_found_when_it_is_no_longer_fresh_is_cancelled(bench: Bench) -> None:
+    unanswered(bench)
+    bench.hands.at("10:00:40")
+    bench.broker.inner.submit(an_intent("AT-2013-10-07-1-E", limit="99.00", stop="98.00"))
+    bench.room.monitor.look()
+    assert statuses(bench) == [IntentStatus.ACCEPTED]
+    assert [order.status for order in orders(bench)] == [OrderStatus.CANCELED]
+
+
+def test_an_intent_that_cannot_be_asked_about_keeps_entries_closed_and_nothing_else(
+    bench: Bench,
+) -> None:
+    unanswered(bench)
+    bench.broker.faults["order_by_client_id"] = ["away"]
+    bench.room.monitor.look()
+    assert not bench.room.books.reconciled
+    bench.room.monitor.look()
+    assert bench.room.books.reconciled
 
 
 def test_a_refusal_of_the_second_sending_says_nothing_about_the_first(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 import logging
 import threading
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tools.core.session import Session
@@ -11,13 +11,14 @@ from tools.core.trading import Account, Order, Position, Trade
 from tools.execution.books import Books
 from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.day_files import DayFiles
+from tools.execution.guard import Guard
 from tools.execution.order_desk import OrderDesk
 from tools.execution.premises import Premises
 from tools.execution.rebuilding import adopt_our_orders
 from tools.execution.round_trips import carried_into, round_trips
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg, leg_of
-from tools.journal.state_store import SessionRecord
+from tools.journal.state_store import IntentStatus, SessionRecord
 from tools.risk.book import working
 from tools.schedule.market_hours import at_new_york
 
@@ -45,14 +46,17 @@ class Auditor:
         desk: OrderDesk,
         files: DayFiles,
         watch: BreakerWatch,
+        guard: Guard,
     ) -> None:
         self._premises, self._broker, self._store = premises, premises.broker, premises.store
         self._control, self._books, self._desk, self._files = control, books, desk, files
-        self._watch = watch
+        self._watch, self._guard = watch, guard
         self._lock = threading.Lock()
         self._executed: dict[str, Decimal] | None = None
         self.trades: tuple[Trade, ...] = ()
         """The session's closed round trips as of the last audit."""
+        self.look_again_at: datetime | None = None
+        """When the last audit left something that is not to wait for the next period."""
         self.idle = False
         """The last audit found nothing held, nothing open and nothing unanswered."""
 
@@ -65,7 +69,7 @@ class Auditor:
             session = self._books.begun_session()
             if session is None:
                 return
-            self._desk.resolve_open_intents()
+            resolved = self._desk.resolve_open_intents()
             look = _Look(
                 session=session,
                 orders=self._broker.orders_since(at_new_york(session.on, 0, 0)),
@@ -76,12 +80,13 @@ class Auditor:
             if self._begin_session(look):
                 event = event or "reconciliation"
             self._cancel_stale_entries(look)
-            self._restore_stops(look)
+            self._find_late_arrivals(look)
+            self.look_again_at = self._guard.protect(session.on, look.orders)
             if began := self._store.session(session.on):
                 self._write_trades(look, began)
                 self._watch_breakers(look, began)
             self._write_position(look, event)
-            self._books.reconciled = True
+            self._books.reconciled = resolved
             busy = working(look.orders) or self._store.open_intents() or look.positions
             self.idle = not busy
 
@@ -110,19 +115,17 @@ class Auditor:
                 logger.info("%s was not filled in time: cancelled", order.client_order_id)
                 self._desk.cancel(order.client_order_id)
 
-    def _restore_stops(self, look: _Look) -> None:
-        """What we bought, and no order rests for, gets its stop back."""
-        resting = {order.symbol for order in working(look.orders)}
-        stops = {
-            record.intent.symbol: record.intent.stop_loss_price
+    def _find_late_arrivals(self, look: _Look) -> None:
+        """What was given up and came after all is known again; an entry so late is not wanted."""
+        given_up = {
+            record.intent.client_order_id: record
             for record in self._store.intents_on(look.session.on)
-            if record.leg is Leg.ENTRY
+            if record.status not in (IntentStatus.OPEN, IntentStatus.ACCEPTED)
         }
-        for position in look.positions:
-            stop = stops.get(position.symbol)
-            if position.quantity > 0 and stop is not None and position.symbol not in resting:
-                logger.warning("%s is held without a stop: restoring it", position.symbol)
-                self._desk.restore_stop(position.symbol, stop)
+        for order in look.orders:
+            if record := given_up.get(order.client_order_id):
+                logger.warning("%s has arrived late: %s", order.client_order_id, order.status)
+                self._desk.adopt(record, order)
 
     def _write_trades(self, look: _Look, began: SessionRecord) -> None:
         intents = [record.intent for record in self._store.intents_on(look.session.on)]

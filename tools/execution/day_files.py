@@ -23,6 +23,13 @@ class DayFiles:
             history.replace(path, [to_record(trade) for trade in trades])
             self._trades = session_on, trades
 
+    def append_event(
+        self, session_on: date, at: datetime, kind: str, symbol: str, words: str
+    ) -> None:
+        """One line of `log/DATE/safety.jsonl`: what the books or the stops were found to lack."""
+        path = history.safety_path(self._folder, session_on)
+        history.append(path, {"at": at.isoformat(), "kind": kind, "symbol": symbol, "text": words})
+
     def append_position(
         self,
         event: str,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
-from tools.core.errors import OrderRejected, OutcomeUnknown
+from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason, RiskVerdict, TradingState
 from tools.core.trading import Order, OrderIntent, OrderTicket, OrderType, Position, Side
 from tools.execution.books import Books
@@ -23,9 +23,11 @@ from tools.execution.gate_ledger import GateLedger
 from tools.execution.order_sender import OrderSender
 from tools.execution.premises import Premises
 from tools.execution.pricing import Pricing
+from tools.execution.protection import is_stop, uncovered
 from tools.execution.rulings import Ruling, approved, refused
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg, leg_of
+from tools.journal.state_store import IntentRecord
 from tools.risk.book import FARTHEST_STOP, Book, Claim
 from tools.risk.gatekeeper import judge
 from tools.risk.limits_market import CENT
@@ -118,17 +120,30 @@ class OrderDesk:
             return self._sell(position, decision_id)
 
     def restore_stop(self, symbol: str, stop_price: Decimal) -> Ruling:
-        """Protect what is held of `symbol` while no order rests: by a stop, else by selling it."""
+        """Put the shares of `symbol` that no stop covers under one; if it is refused, sell all."""
         with self._lock:
-            position = self._books.position(symbol)
-            idle = self._control.flattening or not self._books.open()
-            if position is None or idle or self._books.resting(symbol):
+            if self._control.flattening or not self._books.open():
                 return approved(symbol, note="there is nothing to protect")
-            draft = replace(_exit_of(position), order_type=OrderType.STOP, stop_price=stop_price)
-            ruling = self._sender.send(draft, Leg.STOP, approved(symbol, draft.quantity).verdict)
-            if DenialReason.BROKER not in [one.reason for one in ruling.verdict.denials]:
+            gap = self._gap(symbol)
+            if gap and not all(is_stop(one) for one in self._books.resting(symbol)):
+                self._clear(symbol)  # a target without a stop holds the shares
+                gap = self._gap(symbol)
+            position = self._books.position(symbol)
+            if position is None or not gap:
+                return approved(symbol, note="there is nothing to protect")
+            draft = replace(
+                _exit_of(position), quantity=gap, order_type=OrderType.STOP, stop_price=stop_price
+            )
+            ruling = self._sender.send(draft, Leg.STOP, approved(symbol, gap).verdict)
+            if not ruling.rejected:
                 return ruling
+            self._clear(symbol)
             return self._sell(position, "")
+
+    def adopt(self, record: IntentRecord, order: Order) -> None:
+        """An intent that was given up has become `order` after all."""
+        with self._lock:
+            self._sender.adopt(record, order, wanted=False)
 
     def tighten_stop(self, symbol: str, stop_price: Decimal) -> Ruling:
         """Raise the resting stop of a long position; it is never lowered and never absent."""
@@ -136,7 +151,7 @@ class OrderDesk:
             if denial := self._exit_denial(symbol):
                 return denial
             new, quote = cents(stop_price), self._pricing.quotes([symbol]).get(symbol)
-            stops = [one for one in self._books.resting(symbol) if _is_stop(one)]
+            stops = [one for one in self._books.resting(symbol) if is_stop(one)]
             if not stops:
                 return refused(symbol, DenialReason.STOP, f"no stop of {symbol} rests")
             (stop, *_) = stops
@@ -172,11 +187,17 @@ class OrderDesk:
         finally:
             self._control.flattening = False
 
-    def resolve_open_intents(self) -> None:
-        """Find out what became of every intent without an outcome."""
+    def resolve_open_intents(self) -> bool:
+        """Find out what became of every intent without an outcome; False if not all were asked."""
+        asked = True
         with self._lock:
             for record in self._store.open_intents():
-                self._sender.resolve(record, may_send=self._may_resend(record.leg))
+                try:
+                    self._sender.resolve(record, may_send=self._may_resend(record.leg))
+                except BrokerUnavailable as error:
+                    logger.warning("%s: %s", record.intent.client_order_id, error)
+                    asked = False
+        return asked
 
     def _sell(self, position: Position, decision_id: str) -> Ruling:
         draft = _exit_of(position, decision_id)
@@ -214,6 +235,11 @@ class OrderDesk:
             self._pause(CLEARING_PAUSE_SECONDS)
         return False
 
+    def _gap(self, symbol: str) -> Decimal:
+        """Shares of `symbol` under no live stop."""
+        held, standing = self._books.position(symbol), self._broker.open_orders()
+        return uncovered([held], standing).get(symbol, Decimal(0)) if held else Decimal(0)
+
     def _may_resend(self, leg: Leg) -> bool:
         if leg is Leg.ENTRY:
             # It was approved before; that the books are to be compared again does not undo it.
@@ -232,7 +258,3 @@ def _exit_of(position: Position, decision_id: str = "") -> OrderIntent:
         order_type=OrderType.MARKET,
         decision_id=decision_id,
     )
-
-
-def _is_stop(order: Order) -> bool:
-    return order.order_type is OrderType.STOP and order.side is Side.SELL

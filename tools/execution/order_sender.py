@@ -6,6 +6,7 @@ intent's own id: never by a new id, and never concluded from one "not found".
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -43,7 +44,8 @@ class OrderSender:
             order = self._submit(intent)
         except OrderRejected as error:
             words = f"the broker rejected it: {error}"
-            return overruled(verdict, DenialReason.BROKER, words, client_id)
+            ruling = overruled(verdict, DenialReason.BROKER, words, client_id)
+            return replace(ruling, rejected=True)
         except BrokerUnavailable as error:
             return overruled(verdict, DenialReason.BROKER, f"not sent: {error}", client_id)
         except OutcomeUnknown as error:
@@ -79,15 +81,26 @@ class OrderSender:
         Raises BrokerUnavailable when the broker cannot be asked.
         """
         intent, age = record.intent, self._premises.now() - record.created_at
-        if may_send and age < FRESH:
+        wanted = may_send and age < FRESH
+        if wanted:
             order = self._find_or_resend(intent)
         else:
             order = self._broker.order_by_client_id(intent.client_order_id)
         if order is not None:
-            self._settle(intent, IntentStatus.ACCEPTED, order.order_id)
+            self.adopt(record, order, wanted=wanted)
         elif age > IN_FLIGHT:
             logger.warning("intent %s never reached the broker", intent.client_order_id)
             self._settle(intent, IntentStatus.LOST, "not found after 60 s")
+
+    def adopt(self, record: IntentRecord, order: Order, *, wanted: bool) -> None:
+        """`order` is what became of the intent; an entry that is not wanted any more is cancelled.
+
+        What it has bought by then is held, and guarded like any other position.
+        """
+        if not wanted and record.leg is Leg.ENTRY and order.open:
+            with suppress(OrderRejected, OutcomeUnknown):
+                self._broker.cancel(order)
+        self._settle(record.intent, IntentStatus.ACCEPTED, order.order_id)
 
     def _submit(self, intent: OrderIntent) -> Order:
         """Send a committed intent. After OutcomeUnknown it stays open, for `resolve`."""

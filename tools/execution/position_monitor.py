@@ -29,6 +29,9 @@ WATCHDOG_DELAY = timedelta(seconds=60)
 IDLE_PERIODS = 12
 """While nothing is held, open or unanswered, only every twelfth period has an audit."""
 
+FIRST_RETRY = timedelta(seconds=0.5)
+"""After an audit that failed; the pause doubles with each failure, up to the period."""
+
 PAST_THE_TABLE = timedelta(hours=1)
 
 
@@ -59,7 +62,7 @@ class PositionMonitor:
         self._desk, self._auditor, self._period = desk, auditor, period
         self._watch = watch
         self._audit_due = premises.now()
-        self._away = False
+        self._away, self._failures = False, 0
         self._asked, self._report = self._remembered_flatten()
 
     def turn(self, wait: Callable[[datetime], None]) -> None:
@@ -82,7 +85,8 @@ class PositionMonitor:
         if now < session.wake_at and not self._away:
             return session.wake_at
         watchdog = session.flatten_at + WATCHDOG_DELAY
-        return min(now + self._period, watchdog) if now < watchdog else now + self._period
+        wake = min(now + self._period, max(now, self._audit_due))
+        return min(wake, watchdog) if now < watchdog else wake
 
     def look(self, event: str = "") -> None:
         """Audit; a broker or a state file that is away is said once, and asked again next time."""
@@ -92,13 +96,19 @@ class PositionMonitor:
             if not self._away:
                 logger.warning("audit: %s", error)
             self._away = True
+            self._failures += 1
         else:
             if self._away:
                 logger.info("audit: all answer again")
             self._away = False
+            self._failures = 0
         now, session = self._premises.now(), self._books.session()
         periods = IDLE_PERIODS if self._auditor.idle and not self._away else 1
         self._audit_due = now + periods * self._period
+        if self._away:
+            self._audit_due = now + min(self._period, FIRST_RETRY * 2 ** min(self._failures, 9))
+        elif again := self._auditor.look_again_at:
+            self._audit_due = min(self._audit_due, again)
         if session is not None and now < session.wake_at:
             self._audit_due = min(self._audit_due, session.wake_at)
 

@@ -17,6 +17,8 @@ class Ruling:
     verdict: RiskVerdict
     client_order_id: str = ""
     order: Order | None = None
+    rejected: bool = False
+    """The broker said no."""
 
 
 def approved(

@@ -9,6 +9,7 @@ from tools.execution.books import Books
 from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.day_files import DayFiles
 from tools.execution.gate_ledger import GateLedger
+from tools.execution.guard import Guard
 from tools.execution.order_desk import OrderDesk
 from tools.execution.position_monitor import PositionMonitor
 from tools.execution.premises import Premises
@@ -33,7 +34,9 @@ def open_trade_room(premises: Premises, *, agent_folder: Path, period: timedelta
     books = Books(premises, control)
     watch = BreakerWatch(premises, control)
     desk = OrderDesk(premises, control, books, watch, GateLedger(agent_folder))
-    auditor = Auditor(premises, control, books, desk, DayFiles(agent_folder), watch)
+    files = DayFiles(agent_folder)
+    guard = Guard(premises, desk, files)
+    auditor = Auditor(premises, control, books, desk, files, watch, guard)
     monitor = PositionMonitor(premises, control, books, desk, auditor, watch, period=period)
     return TradeRoom(
         premises=premises,

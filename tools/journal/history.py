@@ -35,6 +35,11 @@ def ledger_path(agent_folder: Path, session_on: date) -> Path:
     return agent_folder / "ledger" / f"{session_on}_proposals.jsonl"
 
 
+def safety_path(agent_folder: Path, session_on: date) -> Path:
+    """`log/YYYY-MM-DD/safety.jsonl`: what the trade server's audits found, and did about it."""
+    return log_folder(agent_folder, session_on) / "safety.jsonl"
+
+
 def log_folder(agent_folder: Path, session_on: date) -> Path:
     """`log/YYYY-MM-DD/`: what the mind saw, said and wanted that day."""
     return agent_folder / "log" / str(session_on)
