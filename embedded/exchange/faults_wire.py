@@ -197,9 +197,18 @@ async def _stale(call: Call, armed: Armed) -> None:
 
 
 async def _skew(call: Call, armed: Armed) -> None:
+    by = timedelta(seconds=armed.fault.what.seconds)
+
     def turned(body: Any) -> Any:
-        at = datetime.fromisoformat(body["timestamp"])
-        return body | {"timestamp": (at + timedelta(seconds=armed.fault.what.seconds)).isoformat()}
+        if isinstance(body, list):
+            return [turned(part) for part in body]
+        if not isinstance(body, dict):
+            return body
+        if "timestamp" in body:
+            return body | {
+                "timestamp": (datetime.fromisoformat(body["timestamp"]) + by).isoformat()
+            }
+        return {name: turned(part) for name, part in body.items()}
 
     await _rewrite(call, turned)
 

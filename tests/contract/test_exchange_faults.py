@@ -166,6 +166,9 @@ def test_a_clock_goes_wrong(exchange: Exchange) -> None:
     arm(exchange, "skew", {"path": "/v2/clock"}, seconds=-90)
     assert exchange.ask("/v2/clock").json()["timestamp"] == "2013-10-07T09:58:30-04:00"
     assert exchange.ask("/v2/clock").json()["timestamp"] == "2013-10-07T10:00:00-04:00"
+    arm(exchange, "skew", {"path": "/v3/clock"}, seconds=30)
+    [clock] = exchange.ask("/v3/clock?markets=NYSE").json()["clocks"]
+    assert "10:00:30" in clock["timestamp"]
 
 
 def test_a_blocked_account_says_so_and_changes_nothing(exchange: Exchange) -> None:

@@ -126,6 +126,13 @@ class Book:
         self.executions.append(execution)
         return execution
 
+    def split(self, symbol: str, new: int, old: int) -> None:
+        """`new` shares for `old` ones; what they cost stays the same."""
+        if holding := self.holdings.get(symbol):
+            holding.quantity = (holding.quantity * new / old).quantize(AVERAGE_PLACES)
+            holding.average_cost = (holding.average_cost * old / new).quantize(AVERAGE_PLACES)
+            holding.day_cost = (holding.day_cost * old / new).quantize(AVERAGE_PLACES)
+
     def mark_close(self, on: date, at: datetime, price_of: PriceOf) -> None:
         """The session of `on` closed at `at`: what it leaves are the figures of "yesterday"."""
         for charge in self._fees.collect(at) if self._fees else ():

@@ -6,7 +6,7 @@ somebody asks. Whether an order may come in is the venue's to decide.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from tools.core.trading import OrderClass, OrderStatus, OrderType, Side
@@ -55,6 +55,8 @@ class Floor:
         self.listeners: list[Listener] = []
         self.mischief: Mischief = NoMischief()
         self._rules, self._new_id, self._done = rules, new_id, opened_at
+        opened_on = new_york(opened_at).date()
+        self._splits = [it for it in market.actions if it.splits and it.ex_date > opened_on]
 
     def catch_up(self, now: datetime) -> None:
         """Let everything happen that belongs before `now`."""
@@ -62,11 +64,14 @@ class Floor:
             if order.status is OrderStatus.PENDING_NEW:
                 self._arrive(order)
         while (phase := phase_at(self.market.hours, self._done)).start <= now:
+            self._go_ex(phase.session.on)
             self._trade(phase, min(now, phase.end))
             if phase.end > now:
                 break
             self._finish(phase)
             self._done = phase.end
+        if self._splits:
+            self._go_ex(new_york(now).date())
         self._done = max(self._done, now)
 
     def enter(
@@ -125,6 +130,14 @@ class Floor:
         return quote if fresh else None
 
     # What time does.
+
+    def _go_ex(self, today: date) -> None:
+        """The splits up to `today`: more or fewer shares overnight; what rests is canceled."""
+        while self._splits and self._splits[0].ex_date <= today:
+            split = self._splits.pop(0)
+            midnight = at_new_york(split.ex_date, 0, 0).astimezone(UTC)
+            self._end([it for it in self.orders.open if it.symbol == split.symbol], midnight)
+            self.book.split(split.symbol, split.new, split.old)
 
     def _arrive(self, order: SimOrder) -> None:
         at = order.submitted_at

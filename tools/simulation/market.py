@@ -77,9 +77,9 @@ class Market:
         return None
 
     def last_price(self, symbol: str, at: datetime) -> int | None:
-        """The latest trade in cents."""
+        """The latest trade in cents, in today's shares when there was a split since."""
         candle = self.last_minute(symbol, at)
-        return candle.close if candle else None
+        return self._in_todays_shares(symbol, candle, _day_of(at)) if candle else None
 
     def quote(self, symbol: str, at: datetime) -> Tick | None:
         """The quote in force."""
@@ -188,9 +188,17 @@ class Market:
         on = today - ONE_DAY
         while on >= self._tape.first_day:
             for whole in self._frame(symbol, on, DAY):
-                return whole.close
+                return self._in_todays_shares(symbol, whole, today)
             on -= ONE_DAY
         return None
+
+    def _in_todays_shares(self, symbol: str, candle: Candle, today: date) -> int:
+        """What its close is worth after the splits since."""
+        if not self.actions:
+            return candle.close
+        on = _date(candle)
+        since = [it for it in self.actions if it.symbol == symbol and on < it.ex_date <= today]
+        return max(1, round(candle.close * split_factor(since)))
 
     def _adjusted(
         self, candles: Sequence[Candle], symbol: str, on: date, today: date, adjustment: Adjustment
