@@ -154,6 +154,22 @@ async def test_the_orders_stream_answers_in_binary_json(exchange: Exchange) -> N
         assert left["data"] == {"streams": []}
 
 
+async def test_a_held_leg_that_is_replaced_has_no_event_of_its_own(exchange: Exchange) -> None:
+    order = post(exchange, **BRACKET)
+    stop = next(leg for leg in order["legs"] if leg["type"] == "stop")
+    async with socket(exchange, "/stream") as connection:
+        await say(connection, AUTHENTICATE)
+        await say(connection, LISTEN)
+        answer = exchange.ask(f"/v2/orders/{stop['id']}", "PATCH", json={"stop_price": "97.5"})
+        assert answer.json()["status"] == "held"
+        exchange.ask("/v2/orders", "DELETE")
+        events: list[str] = []
+        while events.count("canceled") < 2:
+            events.append((await heard(connection))["data"]["event"])
+    assert "replaced" in events
+    assert "held" not in events
+
+
 @pytest.mark.parametrize("message", ["{", '"x"', '{"action": "listen", "data": 3}'])
 async def test_what_is_not_understood_is_an_error(exchange: Exchange, message: str) -> None:
     async with socket(exchange, "/stream") as connection:
