@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import numpy as np
+
 from tools.core.market import Bar, Instrument, Market, Quote
 from tools.core.safety import TradingState
 from tools.core.session import Session
@@ -18,6 +20,7 @@ from tools.core.trading import (
     Side,
 )
 from tools.risk.book import Book, Claim, Entry, Tape
+from tools.risk.portfolio import Moves
 
 
 def a_time(clock: str = "10:00") -> datetime:
@@ -119,13 +122,16 @@ def a_tape(
     )
 
 
+def moves(**returns: tuple[float, ...]) -> Moves:
+    """Daily returns by symbol."""
+    return Moves(symbols=tuple(returns), returns=np.array(list(returns.values())).T)
+
+
 def an_entry(
-    symbol: str = "IBM", *, at: str = "09:31", notional: str = "1000", decision_id: str = ""
+    symbol: str = "IBM", *, at: str = "09:31", notional: str = "1000", cycle: str = ""
 ) -> Entry:
     """An earlier entry of the session."""
-    return Entry(
-        symbol=symbol, at=a_time(at), notional_usd=Decimal(notional), decision_id=decision_id
-    )
+    return Entry(symbol=symbol, at=a_time(at), notional_usd=Decimal(notional), cycle=cycle)
 
 
 def an_account(

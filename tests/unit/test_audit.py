@@ -165,8 +165,10 @@ class TestFills:
 class TestLoss:
     """The daily loss."""
 
-    @pytest.mark.parametrize(("price", "expected"), [(91, TradingState.ACTIVE), (89, "REDUCING")])
-    def test_the_limit_reached_leaves_only_exits(
+    @pytest.mark.parametrize(
+        ("price", "expected"), [(93, "ACTIVE"), (91, "REDUCING"), (89, "HALTED")]
+    )
+    def test_near_the_limit_only_exits_are_left_and_at_it_the_day_is_over(
         self, tmp_path: Path, price: float, expected: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         bench = a_bench(tmp_path, tape=a_tape(("10:05", price)))
@@ -175,7 +177,7 @@ class TestLoss:
         turn(bench, "10:06")
         assert state(bench) == expected
         warned = [one for one in caplog.messages if "circuit breaker daily_loss" in one]
-        assert len(warned) == (expected == "REDUCING")
+        assert len(warned) == (expected != "ACTIVE")
         turn(bench, "10:08")
         assert len([m for m in caplog.messages if "circuit breaker" in m]) == len(warned)
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import a_book, a_position, a_quote, a_tape, a_ticket, an_entry, an_instrument
+from tests.builders import (
+    a_book,
+    a_position,
+    a_quote,
+    a_tape,
+    a_ticket,
+    an_entry,
+    an_instrument,
+    moves,
+)
 from tools.core.safety import DenialReason, Gate, RiskLimits
 from tools.risk.book import Book, Claim, Tape
 from tools.risk.caps import (
@@ -21,6 +30,7 @@ from tools.risk.caps import (
     value_cap,
     var_finding,
 )
+from tools.risk.portfolio import NO_MOVES
 from tools.risk.sizing import propose
 
 LIMITS = RiskLimits()
@@ -38,7 +48,8 @@ def a_draft(
 ) -> Draft:
     ticket = a_ticket(quantity=asked, target=target, confidence=confidence)
     proposal = propose(
-        *(ticket, an_instrument(), a_quote(), tape or a_tape(), LIMITS), returns=returns
+        *(ticket, an_instrument(), a_quote(), tape or a_tape(), LIMITS),
+        moves=moves(**returns) if returns else NO_MOVES,
     )
     return Draft(proposal=proposal, entry_price=Decimal(entry), stop_price=Decimal(stop))
 

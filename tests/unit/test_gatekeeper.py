@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import a_book, a_position, a_quote, a_tape, a_ticket, an_instrument
+from tests.builders import a_book, a_position, a_quote, a_tape, a_ticket, an_instrument, moves
 from tools.core.safety import DenialReason, Gate, RiskLimits, RiskVerdict, TradingState
 from tools.core.trading import OrderTicket
 from tools.risk.book import Book, Claim
@@ -95,7 +95,7 @@ def test_every_rule_and_every_cap_leaves_its_finding() -> None:
 def test_a_denial_by_value_at_risk_takes_the_whole_order() -> None:
     crash = tuple(-0.4 if n % 2 else 0.0 for n in range(20))
     proposal = propose(
-        *(a_ticket(), an_instrument(), a_quote(), a_tape(), LIMITS), returns={"SPY": crash}
+        *(a_ticket(), an_instrument(), a_quote(), a_tape(), LIMITS), moves=moves(SPY=crash)
     )
     verdict = judge(proposal, a_book(), LIMITS)
     assert [denial.reason for denial in verdict.denials] == [DenialReason.VAR]

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.builders import a_book, a_position, a_ticket, an_entry, an_order
+from tests.builders import a_book, a_position, a_ticket, an_entry, an_order, moves
 from tests.unit.test_limits import LIMITS, NO, UNKNOWN, YES, a_proposal, found, gate
 from tools.core.safety import DenialReason, Gate
 from tools.core.trading import OrderType, Side
@@ -71,8 +71,8 @@ def test_three_entries_into_one_symbol_a_day(count: int, expected: Gate) -> None
 
 @pytest.mark.parametrize(("count", "expected"), [(0, YES), (2, YES), (3, NO)])
 def test_three_entries_from_one_cycle(count: int, expected: Gate) -> None:
-    this = [an_entry(f"A{n}", decision_id=f"D-2013-10-07-1-{n}") for n in range(count)]
-    another = [an_entry("IBM", decision_id="D-2013-10-07-11-1")] * 5
+    this = [an_entry(f"A{n}", cycle="D-2013-10-07-1") for n in range(count)]
+    another = [an_entry("IBM", cycle="D-2013-10-07-11")] * 5
     assert gate(rules.repeat_cycle_rule, book=a_book(entries=(*this, *another))) is expected
 
 
@@ -124,7 +124,7 @@ def test_fifty_entries_a_day(count: int, expected: Gate) -> None:
 
 
 def moving(**returns: tuple[float, ...]) -> Proposal:
-    return replace(a_proposal(), returns=returns)
+    return replace(a_proposal(), moves=moves(**returns))
 
 
 @pytest.mark.parametrize(("together", "expected"), [(1, YES), (2, YES), (3, NO)])

@@ -214,6 +214,7 @@ def test_a_stop_is_below_an_entry_that_is_below_the_bid() -> None:
         ("95.01", YES, YES),
         ("95.00", YES, YES),
         ("94.99", YES, NO),
+        ("100.00", UNKNOWN, UNKNOWN),
         (None, UNKNOWN, UNKNOWN),
     ],
 )

@@ -9,7 +9,7 @@ from tools.execution.premises import Premises
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg
 from tools.journal.state_store import IntentRecord, IntentStatus
-from tools.risk.book import Book, Claim, Entry, working
+from tools.risk.book import Book, Claim, Entry, cycle_of, working
 from tools.schedule.market_hours import CalendarEnded
 
 _NEVER_SENT = (IntentStatus.REJECTED, IntentStatus.UNSENT)
@@ -86,7 +86,7 @@ class Books:
                 symbol=record.intent.symbol,
                 at=record.created_at,
                 notional_usd=_notional_usd(record),
-                decision_id=record.intent.decision_id,
+                cycle=cycle_of(record.intent.decision_id),
             )
             for record in (self._store.intents_on(session.on) if session else ())
             if record.leg is Leg.ENTRY and record.status not in _NEVER_SENT

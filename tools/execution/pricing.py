@@ -10,7 +10,7 @@ from tools.core.session import Session
 from tools.core.trading import OrderTicket
 from tools.execution.premises import Premises
 from tools.risk.book import Glance, Proposal, Tape
-from tools.risk.portfolio import common_returns
+from tools.risk.portfolio import NO_MOVES, common_moves
 from tools.risk.sizing import propose, read_tape
 
 logger = logging.getLogger(__name__)
@@ -47,13 +47,13 @@ class Pricing:
         """`ticket` at `quote`, beside what is held and `beside`. Raises BrokerUnavailable."""
         broker, limits = self._premises.broker, self._premises.limits
         instrument = broker.instrument(ticket.symbol)
-        tape, returns = Tape(), dict[str, tuple[float, ...]]()
+        tape, moves = Tape(), NO_MOVES
         if instrument is not None and quote is not None:
             held = {position.symbol for position in broker.positions() if position.quantity}
             daily = self._daily({ticket.symbol, *held, *beside})
             tape = self._tape(ticket.symbol, daily.get(ticket.symbol, ()))
-            returns = common_returns(daily)
-        return propose(ticket, instrument, quote, tape, limits, returns=returns, decided=decided)
+            moves = common_moves(daily)
+        return propose(ticket, instrument, quote, tape, limits, moves=moves, decided=decided)
 
     def _tape(self, symbol: str, daily: Sequence[Bar]) -> Tape:
         try:

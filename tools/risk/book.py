@@ -1,7 +1,7 @@
 """What a ruling rests on: the book as it stands, and one ticket with what the market says of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -10,6 +10,7 @@ from tools.core.market import Instrument, Quote
 from tools.core.safety import TradingState
 from tools.core.session import Session
 from tools.core.trading import Account, Order, OrderTicket, OrderType, Position, Side
+from tools.risk.portfolio import NO_MOVES, Moves
 
 FARTHEST_STOP = Decimal("0.05")
 """A position without a stop at the broker counts as if it had one this far below its price."""
@@ -31,7 +32,8 @@ class Entry:
     symbol: str
     at: datetime
     notional_usd: Decimal
-    decision_id: str = ""
+    cycle: str = ""
+    """The model's cycle that it comes from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +135,17 @@ class Book:
             symbol=claim.symbol,
             at=self.now,
             notional_usd=claim.notional_usd,
-            decision_id=decision_id,
+            cycle=cycle_of(decision_id),
         )
         return replace(self, claims=(*self.claims, claim), entries=(*self.entries, entry))
 
     @cached_property
+    def _working(self) -> list[Order]:
+        return working(self.open_orders)
+
+    @cached_property
     def _buys(self) -> list[Order]:
-        return [order for order in working(self.open_orders) if order.side is Side.BUY]
+        return [order for order in self._working if order.side is Side.BUY]
 
     @property
     def _claimed(self) -> Iterable[str]:
@@ -150,7 +156,7 @@ class Book:
         """The stop that rests for each symbol."""
         return {
             order.symbol: order.stop_price
-            for order in working(self.open_orders)
+            for order in self._working
             if order.order_type is OrderType.STOP and order.stop_price is not None
         }
 
@@ -184,9 +190,8 @@ class Proposal:
 
     `entry_price` is the limit, the most a share may cost. Prices are in whole cents; None where the
     market gave none. `decided` is the glance at which the ticket was written, None for one that is
-    written now. `second_price` is what another source says that the symbol costs. `returns` are
-    daily returns by symbol, of the same days, of this symbol and of those held. `notes` say what
-    was assumed.
+    written now. `second_price` is what another source says that the symbol costs. `moves` are
+    the daily returns of this symbol and of those held. `notes` say what was assumed.
     """
 
     ticket: OrderTicket
@@ -198,13 +203,18 @@ class Proposal:
     tape: Tape = Tape()
     decided: Glance | None = None
     second_price: Decimal | None = None
-    returns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    moves: Moves = NO_MOVES
     notes: tuple[str, ...] = ()
 
 
 def working(orders: Iterable[Order]) -> list[Order]:
     """Every order that the broker may still act on, the legs of each right behind it."""
     return [one for order in orders for one in (order, *order.legs) if one.open]
+
+
+def cycle_of(decision_id: str) -> str:
+    """`D-<session>-<cycle>` of `D-<session>-<cycle>-<number>`."""
+    return decision_id.rpartition("-")[0]
 
 
 def _risk_of(position: Position, stop: Decimal | None) -> Decimal:

@@ -12,7 +12,6 @@ from decimal import ROUND_FLOOR, Decimal
 
 from tools.core.safety import DenialReason, Finding, Gate, RiskLimits
 from tools.risk.book import Book, Proposal
-from tools.risk.portfolio import var_usd
 
 NO_LIMIT = Decimal("Infinity")
 LATE = timedelta(minutes=60)
@@ -187,8 +186,9 @@ def size(draft: Draft, book: Book, limits: RiskLimits) -> Size:
 def var_finding(draft: Draft, shares: Decimal, book: Book, limits: RiskLimits) -> Finding:
     """What a bad day may cost the book with these shares in it; unknown without enough days."""
     reason, at = DenialReason.VAR, limits.var_confidence
-    value, returns = shares * draft.entry_price, draft.proposal.returns
-    loss = var_usd(book, draft.symbol, value, returns, at)
+    values = {symbol: float(one.value_usd) for symbol, one in book.exposures.items()}
+    values[draft.symbol] = values.get(draft.symbol, 0.0) + float(shares * draft.entry_price)
+    loss = draft.proposal.moves.value_at_risk_usd(values, at)
     if loss is None:
         words = "fewer than 20 common daily returns of all that is held"
         return Finding(Gate.UNKNOWN, reason, None, None, "max_var_fraction", words)

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from tools.core.safety import DenialReason, Finding, RiskLimits
-from tools.risk.book import Book, Proposal
+from tools.risk.book import Book, Proposal, cycle_of
 from tools.risk.findings import at_least, at_most, denied, passed, unknown
-from tools.risk.portfolio import LEAST_RETURNS, correlation
+from tools.risk.portfolio import LEAST_RETURNS
 
 MINUTE, FIVE_MINUTES = timedelta(minutes=1), timedelta(minutes=5)
 
@@ -49,8 +49,8 @@ def repeat_symbol_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Fi
 
 def repeat_cycle_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
     """At most so many entries that come from one cycle of the model."""
-    cycle = _cycle(proposal.ticket.decision_id)
-    count = 1 + sum(_cycle(one.decision_id) == cycle for one in book.entries)
+    cycle = cycle_of(proposal.ticket.decision_id)
+    count = 1 + sum(one.cycle == cycle for one in book.entries)
     if not cycle:
         return unknown(DenialReason.REPEAT, "the ticket names no cycle: the rates rule alone")
     limit, words = limits.max_entries_per_cycle, "entries in one cycle"
@@ -88,11 +88,10 @@ def entries_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
 def correlation_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
     """At most so many positions that move together, this one included."""
     reason, symbol = DenialReason.CORRELATION, proposal.ticket.symbol
-    own = proposal.returns.get(symbol, ())
-    if len(own) < LEAST_RETURNS:
-        return unknown(reason, f"{len(own)} daily returns known, {LEAST_RETURNS} are needed")
-    others = (proposal.returns[one] for one in book.occupied if one in proposal.returns)
-    count = 1 + sum(correlation(own, other) > limits.max_correlation for other in others)
+    moves = proposal.moves
+    if not moves.knows(symbol):
+        return unknown(reason, f"fewer than {LEAST_RETURNS} daily returns are known")
+    count = 1 + moves.correlated(symbol, book.occupied, limits.max_correlation)
     words = f"positions correlated above {limits.max_correlation} with {symbol}, itself included"
     limit = limits.max_correlated_positions
     return at_most(reason, count, limit, "max_correlated_positions", words)
@@ -111,8 +110,3 @@ def _recent(book: Book, span: timedelta) -> int:
     """Entries younger than `span`, and this one."""
     since = book.now - span
     return 1 + sum(one.at > since for one in book.entries)
-
-
-def _cycle(decision_id: str) -> str:
-    """`D-<session>-<cycle>` of `D-<session>-<cycle>-<number>`."""
-    return decision_id.rpartition("-")[0]

@@ -79,8 +79,9 @@ def collar_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
     reason, quote, entry = DenialReason.COLLAR, proposal.quote, proposal.entry_price
     if quote is None or entry is None or not quote.mid:
         return unknown(reason, NO_QUOTE)
-    atr = proposal.tape.minute_atr_usd or Decimal(0)
-    room = max(LEAST_COLLAR_FRACTION, COLLAR_ATR_MULTIPLE * atr / quote.mid)
+    room, atr = LEAST_COLLAR_FRACTION, proposal.tape.minute_atr_usd
+    if atr is not None:
+        room = max(room, COLLAR_ATR_MULTIPLE * atr / quote.mid)
     limit = min(limits.max_collar_fraction, room)
     away = abs(entry - quote.mid) / quote.mid
     return at_most(reason, away, limit, "max_collar_fraction", "the limit price is off the mid by")

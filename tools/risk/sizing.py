@@ -6,7 +6,7 @@ The analysis' floats become Decimals here and only here.
 import itertools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 
@@ -15,6 +15,7 @@ from tools.core.safety import RiskLimits
 from tools.core.trading import OrderTicket
 from tools.risk.book import Glance, Proposal, Tape
 from tools.risk.limits_market import CENT
+from tools.risk.portfolio import NO_MOVES, Moves
 
 ATR_PERIOD = 14
 SEED_WEIGHT = 0.01
@@ -79,7 +80,7 @@ def propose(
     tape: Tape,
     limits: RiskLimits,
     *,
-    returns: Mapping[str, tuple[float, ...]] | None = None,
+    moves: Moves = NO_MOVES,
     decided: Glance | None = None,
 ) -> Proposal:
     """Price a ticket: limit a collar above the ask, stop as asked or 2 x ATR below the limit.
@@ -95,7 +96,7 @@ def propose(
         stop_price=None if ticket.stop_price is None else cents(ticket.stop_price),
         target_price=None if ticket.target_price is None else cents(ticket.target_price),
         tape=tape,
-        returns=returns or {},
+        moves=moves,
         decided=decided,
     )
     if ticket.stop_price is not None or entry is None or tape.atr_usd is None:
