@@ -14,14 +14,12 @@ from embedded.exchange import queries
 from tools.simulation.refusals import Refused, not_found
 
 EMPTY: dict[str, Any] = {
-    "/v2/corporate_actions/announcements": [],
     "/v2/options/contracts": {"option_contracts": [], "next_page_token": None},
     "/v1/locates": {"locates": [], "next_page_token": None},
     "/v2/tokenization/requests": [],
     "/v2/wallets/travel-rule/vasps": {"vasps": [], "page": 1, "pages": 0, "total": 0},
 }
 UNKNOWN = {
-    "/v2/corporate_actions/announcements/{name}": "announcement",
     "/v2/options/contracts/{name}": "option contract",
     "/v1/locates/{name}": "locate",
     "/v2/tokenization/requests/{name}": "tokenization request",
