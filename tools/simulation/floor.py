@@ -63,6 +63,8 @@ class Floor:
         for order in self.orders.open:
             if order.status is OrderStatus.PENDING_NEW:
                 self._arrive(order)
+        if now == self._done:
+            return
         while (phase := phase_at(self.market.hours, self._done)).start <= now:
             self._go_ex(phase.session.on)
             self._trade(phase, min(now, phase.end))
