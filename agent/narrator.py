@@ -6,7 +6,7 @@ log always tells where the trader is. What a model wrote is quoted, on one line.
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent.base_agent.tickets import Outcome
 from agent.cycle import CycleReport
@@ -32,6 +32,7 @@ from tools.schedule.market_hours import new_york
 logger = logging.getLogger("active_trader")
 
 WIDTH = 80
+MINUTE = timedelta(minutes=1)
 RULE = "=" * WIDTH
 REASON_LENGTH, TEXT_LENGTH = 160, 400
 PHASES = {
@@ -332,7 +333,8 @@ def _tree(items: Sequence[str]) -> list[str]:
 def _next_cycle(next_at: datetime | None, now: datetime) -> str:
     if next_at is None:
         return "⏳ No further cycle before positions are closed"
-    return f"⏳ Next cycle in {count(whole_minutes(next_at - now), 'minute')}"
+    # Rounded up: 9 min 59 s after a cycle that took a second is ten minutes to a reader.
+    return f"⏳ Next cycle in {count(-((now - next_at) // MINUTE), 'minute')}"
 
 
 def _still_asleep(now: datetime, wake_at: datetime) -> str:

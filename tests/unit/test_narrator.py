@@ -182,7 +182,7 @@ def test_a_cycle_shows_portfolio_decisions_and_the_next_cycle(
         '   Model says: "Sold\\nAAPL."',
         "",
         "✅ Trades executed successfully",
-        "⏳ Next cycle in 7 minutes",
+        "⏳ Next cycle in 8 minutes",
         " TRADING ".center(80, "="),
     ]
 
