@@ -136,7 +136,7 @@ class Cycle:
         report.book = perception.book
 
         report.states.append(State.REASONING)
-        tickets = TicketBook(tools, f"D-{session.on}-{report.number}")
+        tickets = TicketBook(tools, f"D-{session.on}-{report.number}", prompt.hash)
         view = snapshot(
             perception,
             session=session,

@@ -34,6 +34,10 @@ class Incident:
 class ServerRoutes(Protocol):
     """What the trading day asks of the servers besides their tools."""
 
+    async def take_lease(self, holder: str) -> int:
+        """The epoch that our orders carry; earlier traders' are stale. Raises Unavailable."""
+        ...
+
     async def start_flatten(self, reason: str) -> None:
         """Ask for the flatten; its monitor carries it out. Raises Unavailable."""
         ...
@@ -63,6 +67,10 @@ class HttpRoutes:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    async def take_lease(self, holder: str) -> int:
+        answer = await self._ask(self._trade, "POST", "/lease", {"holder": holder})
+        return int(answer["epoch"])
 
     async def start_flatten(self, reason: str) -> None:
         await self._ask(self._trade, "POST", "/flatten", {"reason": reason})

@@ -17,7 +17,7 @@ from agent.options import AgentOptions
 from agent.server_routes import HttpRoutes
 from agent.trading_day import TradingDay
 from tools.core.seams import Clock, LanguageModel
-from tools.hosting import bind, http_server, log_to, sd_notify, watchdog_seconds
+from tools.hosting import bind, http_server, log_to, only_one, sd_notify, watchdog_seconds
 from tools.schedule.market_hours import MarketHours
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ async def live(
 ) -> None:
     """Build the mind and live through the days, until a signal; `clock` has been entered.
 
-    Raises PortTaken, ConfigError, ClockLost, TimeoutInSimulation.
+    Raises AlreadyRunning, PortTaken, ConfigError, ClockLost, TimeoutInSimulation.
     """
     agent = agent_type(options.agent_type)(
         model,
@@ -58,26 +58,27 @@ async def live(
     )
     # Entered here, outside the actor: their background tasks must not sleep in its name.
     servers = tool_server("data", *data), tool_server("trade", *trade)
-    async with McpTools(servers) as tools, HttpRoutes(*servers) as routes:
-        cycle = Cycle(
-            clock=clock,
-            tools=tools,
-            agent=agent,
-            watchlist=options.watchlist,
-            deadline_seconds=options.cycle_deadline_seconds,
-            simulated_time=options.simulated_time,
-        )
-        day = TradingDay(
-            options=options,
-            clock=clock,
-            load_hours=load_hours,
-            tools=tools,
-            routes=routes,
-            cycle=cycle,
-            diary=Diary(options, history),
-            health=Health(),
-        )
-        await serve(day, health_port)
+    with only_one(options.home, "active-trader"):
+        async with McpTools(servers) as tools, HttpRoutes(*servers) as routes:
+            cycle = Cycle(
+                clock=clock,
+                tools=tools,
+                agent=agent,
+                watchlist=options.watchlist,
+                deadline_seconds=options.cycle_deadline_seconds,
+                simulated_time=options.simulated_time,
+            )
+            day = TradingDay(
+                options=options,
+                clock=clock,
+                load_hours=load_hours,
+                tools=tools,
+                routes=routes,
+                cycle=cycle,
+                diary=Diary(options, history),
+                health=Health(),
+            )
+            await serve(day, health_port)
 
 
 async def serve(day: TradingDay, port: int) -> None:

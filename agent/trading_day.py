@@ -6,6 +6,7 @@ that moment asks for: at 11:02 it trades, at 15:57 it flattens, in the evening i
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -31,13 +32,16 @@ from tools.schedule.market_hours import CalendarEnded, MarketHours
 logger = logging.getLogger(__name__)
 
 ACTOR, RANK = "trader", 50
+HOLDER = f"the trader with pid {os.getpid()}"
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 CYCLE_SLACK = timedelta(minutes=4)
 RECONNECT_SECONDS, FIRST_COMPLAINT_SECONDS, NEXT_COMPLAINT_SECONDS = 0.25, 2.0, 30.0
 
 
 class ToolServers(ToolBox, Protocol):
-    """A ToolBox that may have to wait for its servers."""
+    """A ToolBox that may have to wait for its servers; its orders carry `epoch`."""
+
+    epoch: int
 
     async def connect(self) -> int:
         """The number of tools. Raises Unavailable, with the cure."""
@@ -198,6 +202,7 @@ class TradingDay:
         while True:
             try:
                 tool_count = await self._tools.connect()
+                self._tools.epoch = self._tools.epoch or await self._routes.take_lease(HOLDER)
                 break
             except Unavailable as error:
                 self.health.last_error = str(error)

@@ -16,11 +16,13 @@ from starlette.responses import JSONResponse, Response
 from agent_tools._mcp_server import Door, Role
 from tools.core.errors import Unavailable
 from tools.core.reports import FlattenReport
+from tools.execution.leases import Leases
 from tools.execution.trade_room import TradeRoom
 
 logger = logging.getLogger(__name__)
 
 OPERATOR = frozenset((Role.OPERATOR,))
+AGENT = frozenset((Role.AGENT,))
 BOTH = frozenset((Role.OPERATOR, Role.AGENT))
 MOST_WORDS = 500
 
@@ -29,13 +31,14 @@ class OperatorDoors:
     """The handlers. `rouse` wakes the monitor, and returns when it counts as awake."""
 
     def __init__(self, room: TradeRoom, rouse: Callable[[], Awaitable[None]]) -> None:
-        self._room, self._rouse = room, rouse
+        self._room, self._rouse, self._leases = room, rouse, Leases(room.premises)
 
     def all(self) -> tuple[Door, ...]:
         """Every door, with who may open it."""
         return (
             Door(path="/flatten", method="POST", handler=self._ask_flatten, roles=BOTH),
             Door(path="/flatten", method="GET", handler=self._show_flatten, roles=BOTH),
+            Door(path="/lease", method="POST", handler=self._lease, roles=AGENT),
             Door(path="/kill", method="POST", handler=self._kill, roles=OPERATOR),
             Door(path="/reset", method="POST", handler=self._reset, roles=OPERATOR),
             Door(path="/state", method="GET", handler=self._show_state, roles=BOTH),
@@ -48,8 +51,8 @@ class OperatorDoors:
         if role is Role.AGENT and early:
             words = "the agent may flatten from the flatten time on, not earlier"
             return JSONResponse({"error": words}, status_code=403)
-        if await _reason(request) is None:
-            return _bad_request()
+        if await _word(request, "reason") is None:
+            return _bad_request("reason")
         await anyio.to_thread.run_sync(self._room.monitor.request_flatten, role.value)
         await self._rouse()
         return JSONResponse({"accepted": True}, status_code=202)
@@ -58,6 +61,18 @@ class OperatorDoors:
         status = self._room.monitor.flatten_status()
         report = None if status.report is None else _report(status.report)
         return JSONResponse({"state": status.state, "report": report})
+
+    async def _lease(self, request: Request) -> Response:
+        """A trader starts, and is from here on the only one that is obeyed."""
+        holder = await _word(request, "holder")
+        if not holder:
+            return _bad_request("holder")
+        try:
+            lease = await anyio.to_thread.run_sync(self._leases.take, holder)
+        except Unavailable as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
+        logger.info("epoch %d of the lease goes to %s", lease.epoch, lease.holder)
+        return JSONResponse({"epoch": lease.epoch, "account": lease.account})
 
     async def _kill(self, request: Request) -> Response:
         """Nothing but the flatten from here on."""
@@ -73,9 +88,9 @@ class OperatorDoors:
     async def _change(
         self, request: Request, change: Callable[[str, str], None], what: str
     ) -> Response:
-        reason = await _reason(request)
+        reason = await _word(request, "reason")
         if not reason:
-            return _bad_request()
+            return _bad_request("reason")
         logger.warning("%s: %s", what, reason)
         try:
             await anyio.to_thread.run_sync(change, reason, Role.OPERATOR.value)
@@ -100,19 +115,19 @@ class OperatorDoors:
         )
 
 
-async def _reason(request: Request) -> str | None:
-    """The body's `reason`, "" without one; None when the body is not what it should be."""
+async def _word(request: Request, name: str) -> str | None:
+    """The body's field `name`, "" without one; None when the body is not what it should be."""
     raw = await request.body()
     try:
         body = json.loads(raw) if raw else {}
     except ValueError:
         return None
-    reason = body.get("reason", "") if isinstance(body, dict) else None
-    return reason if isinstance(reason, str) and len(reason) <= MOST_WORDS else None
+    word = body.get(name, "") if isinstance(body, dict) else None
+    return word if isinstance(word, str) and len(word) <= MOST_WORDS else None
 
 
-def _bad_request() -> Response:
-    words = f'the body must be {{"reason": "..."}}, of at most {MOST_WORDS} characters'
+def _bad_request(name: str) -> Response:
+    words = f'the body must be {{"{name}": "..."}}, of at most {MOST_WORDS} characters'
     return JSONResponse({"error": words}, status_code=400)
 
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -29,12 +30,14 @@ from agent_tools._trade_answers import (
 )
 from agent_tools._trade_doors import OperatorDoors
 from tools.core.errors import ConfigError, Unavailable
+from tools.core.safety import DenialReason
 from tools.core.seams import Clock
 from tools.core.trading import OrderTicket, Side
+from tools.execution.leases import Leases
 from tools.execution.premises import Premises
-from tools.execution.rulings import Ruling
+from tools.execution.rulings import Ruling, refused
 from tools.execution.trade_room import TradeRoom, open_trade_room
-from tools.hosting import Incidents, PortTaken, log_to
+from tools.hosting import AlreadyRunning, Incidents, PortTaken, log_to, only_one
 from tools.journal.state_store import StateStore
 from tools.risk.book import working
 from tools.safety.message_budget import MessageBudget
@@ -54,7 +57,9 @@ Shares = Annotated[int, Field(ge=1, le=1_000_000)]
 Price = Annotated[float, Field(gt=0, le=1_000_000)]
 Words = Annotated[str, Field(min_length=1, max_length=2000)]
 OrderId = Annotated[str, Field(max_length=128)]
+Hash = Annotated[str, Field(max_length=64)]
 AGENT_ONLY = Field(json_schema_extra={"agent_only": True})
+Epoch = Annotated[int, Field(ge=0, json_schema_extra={"agent_only": True})]
 
 
 class Earlier(BaseModel):
@@ -69,8 +74,11 @@ class Earlier(BaseModel):
 class TradeTools:
     """The ten tools. Each is called in a worker thread; what needs order is ordered by the desk."""
 
-    def __init__(self, room: TradeRoom) -> None:
+    def __init__(self, room: TradeRoom, rouse: Callable[[], Awaitable[None]]) -> None:
+        """`rouse` wakes the monitor."""
         self._room, self._broker, self._desk = room, room.premises.broker, room.desk
+        self._rouse = rouse
+        self._leases = Leases(room.premises)
 
     def reads(self) -> Sequence[Callable[..., object]]:
         """The tools that change nothing, in the order that the model is shown."""
@@ -135,29 +143,38 @@ class TradeTools:
         stop_price: Price | None = None,
         target_price: Price | None = None,
         decision_id: Annotated[str, AGENT_ONLY] = "",
+        prompt_hash: Annotated[Hash, AGENT_ONLY] = "",
+        epoch: Epoch = 0,
     ) -> Placed:
         """Buy. The desk sizes it (quantity is a ceiling) and sets a 2xATR stop if none is given."""
         ticket = _ticket(
             symbol, confidence, reason, decision_id, quantity, stop_price, target_price
         )
-        return self._done(self._desk.submit(ticket))
+        ticket = replace(ticket, prompt_hash=prompt_hash)
+        return self._obey(epoch, symbol, lambda: self._desk.submit(ticket))
 
-    def cancel_order(self, client_order_id: OrderId) -> Placed:
+    def cancel_order(self, client_order_id: OrderId, epoch: Epoch = 0) -> Placed:
         """Cancel an unfilled entry."""
-        return self._done(self._desk.cancel(client_order_id))
+        return self._obey(epoch, "", lambda: self._desk.cancel(client_order_id))
 
     def close_position(
         self,
         symbol: Symbol,
         reason: Words,
         decision_id: Annotated[str, AGENT_ONLY] = "",
+        epoch: Epoch = 0,
     ) -> Placed:
         """Sell all of a position at the market."""
-        return self._done(self._desk.close(symbol, reason=reason, decision_id=decision_id))
+        return self._obey(
+            epoch,
+            symbol,
+            lambda: self._desk.close(symbol, reason=reason, decision_id=decision_id),
+        )
 
-    def tighten_stop(self, symbol: Symbol, stop_price: Price) -> Placed:
+    def tighten_stop(self, symbol: Symbol, stop_price: Price, epoch: Epoch = 0) -> Placed:
         """Raise a position's stop."""
-        return self._done(self._desk.tighten_stop(symbol, Decimal(str(stop_price))))
+        price = Decimal(str(stop_price))
+        return self._obey(epoch, symbol, lambda: self._desk.tighten_stop(symbol, price))
 
     def halt(self, reason: Words) -> State:
         """Stop all trading until an operator resets it."""
@@ -165,11 +182,20 @@ class TradeTools:
         record = self._room.control.current()
         return State(trading_state=record.trading_state, reason=record.reason)
 
-    def _done(self, ruling: Ruling) -> Placed:
-        """The answer to a write, once the books know of it."""
+    def _obey(self, epoch: int, symbol: str, write: Callable[[], Ruling]) -> Placed:
+        """The answer to a write, once the books know of it; a stale trader's is not made."""
+        if words := self._leases.refusal(epoch):
+            logger.warning("an order is denied: %s", words)
+            return Placed.of_ruling(refused(symbol, DenialReason.LEASE, words))
+        ruling = write()
         if ruling.client_order_id:
             self._room.monitor.look()
+            if self._room.auditor.look_again_at:
+                anyio.from_thread.run(self._wake)  # sooner than the period
         return Placed.of_ruling(ruling)
+
+    async def _wake(self) -> None:
+        await self._rouse()
 
 
 def _ticket(
@@ -220,7 +246,7 @@ def counter(
     rouse: Callable[[], Awaitable[None]],
 ) -> ToolServer:
     """The server in front of `room`; `rouse` wakes its monitor."""
-    tools = TradeTools(room)
+    tools = TradeTools(room, rouse)
 
     def health() -> dict[str, str]:
         return {"trading_state": room.control.current().trading_state}
@@ -287,11 +313,12 @@ def main() -> int:
     try:
         settings = load()
         settings.require_tokens("MCP_TRADE_TOKEN", "MCP_OPERATOR_TOKEN")
-        asyncio.run(_serve(settings))
+        with only_one(settings.home, "alpaca-trade"):
+            asyncio.run(_serve(settings))
     except ConfigError as error:
         sys.stderr.write(f"configuration error: {error}\n")
         return 78
-    except (PortTaken, ClockLost, Unavailable) as error:
+    except (AlreadyRunning, PortTaken, ClockLost, Unavailable) as error:
         sys.stderr.write(f"alpaca-trade: {error}\n")
         return 1
     return 0

@@ -147,6 +147,7 @@ class FakeTools:
         }
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.connections: list[int | Exception] = []
+        self.epoch = 0
 
     def specs(self) -> Sequence[Mapping[str, Any]]:
         return [_spec(name, required) for name, required in PARAMETERS.items()]
@@ -205,6 +206,11 @@ class FakeRoutes:
         self.started_at: list[datetime] = []
         self.clock: JumpClock | None = None
         self.incidents: list[Incident] = []
+        self.leases: list[str] = []
+
+    async def take_lease(self, holder: str) -> int:
+        self.leases.append(holder)
+        return len(self.leases)
 
     async def start_flatten(self, reason: str) -> None:
         if self.away:

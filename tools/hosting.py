@@ -7,6 +7,7 @@ import asyncio
 import collections
 import contextlib
 import errno
+import fcntl
 import logging
 import logging.handlers
 import os
@@ -28,6 +29,32 @@ BIND_PAUSE_SECONDS = 0.1
 
 class PortTaken(OSError):
     """Somebody else listens there, and went on doing so for five seconds."""
+
+
+class AlreadyRunning(OSError):
+    """Another process of the same name works in this home. The message says which."""
+
+
+@contextlib.contextmanager
+def only_one(home: Path, name: str) -> Iterator[None]:
+    """Inside, this process is the only `name` of `home`. Raises AlreadyRunning.
+
+    The kernel lets go of the lock when the process ends, however it ends.
+    """
+    path = home / "data" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "a process that has just started"
+            raise AlreadyRunning(f"another {name} runs in {home}: {holder}") from None
+        lock.truncate(0)
+        since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+        lock.write(f"pid {os.getpid()}, since {since}\n")
+        lock.flush()
+        yield
 
 
 async def bind(port: int) -> socket.socket:

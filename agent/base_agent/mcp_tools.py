@@ -27,6 +27,7 @@ CALL_SECONDS = 20.0
 CONNECT_SECONDS, LIST_SECONDS = 3.0, 4.0
 AGENT_ONLY = "agent_only"
 """Marks a parameter that the agent passes and the model is not shown."""
+EPOCH = "epoch"
 
 UNREACHABLE, INTERRUPTED, REFUSED = -32099, -32098, -32097  # never sent; maybe executed; token
 TIMED_OUT = -32001  # the SDK's own
@@ -90,6 +91,8 @@ class McpTools:
 
     def __init__(self, servers: Sequence[ServerAddress]) -> None:
         self._counters = [_Counter(server) for server in servers]
+        self.epoch = 0
+        """Of our lease; every order carries it, whatever a model may have written there."""
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -123,8 +126,9 @@ class McpTools:
         for counter in self._counters:
             if not counter.tools:
                 await counter.list_tools()
-            if name in counter.tools:
-                return await counter.call(name, arguments)
+            if tool := counter.tools.get(name):
+                own = {EPOCH: self.epoch} if EPOCH in tool.input_schema["properties"] else {}
+                return await counter.call(name, {**arguments, **own})
         return ToolResult(text=f"there is no tool {name!r}", is_error=True)
 
     def _tools(self) -> list[Tool]:

@@ -75,9 +75,12 @@ class Ticket:
 class TicketBook:
     """The tickets of one cycle."""
 
-    def __init__(self, tools: ToolBox, cycle_id: str) -> None:
-        """`cycle_id` is `D-<session>-<cycle>`: decision ids hang on it, and on nothing else."""
-        self._tools, self._cycle_id = tools, cycle_id
+    def __init__(self, tools: ToolBox, cycle_id: str, prompt_hash: str = "") -> None:
+        """`cycle_id` is `D-<session>-<cycle>`: decision ids hang on it, and on nothing else.
+
+        `prompt_hash` goes with every entry: the desk journals under which prompt it was wished.
+        """
+        self._tools, self._cycle_id, self._prompt_hash = tools, cycle_id, prompt_hash
         self._tickets: list[Ticket] = []
         self._holds: list[Decision] = []
         self.faults: list[ActiveTraderError] = []
@@ -151,6 +154,8 @@ class TicketBook:
         if not ticket.preview.approved:
             return ticket.preview
         arguments = {**ticket.arguments, "decision_id": decision.decision_id}
+        if decision.action is Action.BUY and self._prompt_hash:
+            arguments["prompt_hash"] = self._prompt_hash
         try:
             result = await self._tools.call(ticket.tool, arguments)
         except Unavailable as error:

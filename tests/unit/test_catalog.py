@@ -23,7 +23,7 @@ PROMPT_BYTES = 6_500
 def server_of(which: Server) -> MCPServer[Any]:
     """A server's tools over nothing: they are listed here, not called."""
     nobody: Any = Mock()
-    data, trade = DataTools(nobody, nobody, HOURS, nobody), TradeTools(nobody)
+    data, trade = DataTools(nobody, nobody, HOURS, nobody), TradeTools(nobody, nobody)
     of_data = which is Server.DATA
     return ToolServer(
         which,

@@ -45,6 +45,7 @@ class DenialReason(StrEnum):
     KELLY = "kelly"
     DAILY_LOSS = "daily_loss"
     BUYING_POWER = "buying_power"
+    LEASE = "lease"
     BROKER = "broker"
     UNKNOWN_OUTCOME = "unknown_outcome"
 

@@ -83,6 +83,7 @@ class OrderTicket:
     confidence: float
     reason: str
     decision_id: str
+    prompt_hash: str = ""
     quantity: Decimal | None = None
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
@@ -106,6 +107,7 @@ class OrderIntent:
     stop_loss_price: Decimal | None = None
     take_profit_price: Decimal | None = None
     decision_id: str = ""
+    prompt_hash: str = ""
 
     @property
     def order_class(self) -> OrderClass:

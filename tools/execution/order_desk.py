@@ -100,6 +100,7 @@ class OrderDesk:
                 stop_loss_price=verdict.stop_price,
                 take_profit_price=verdict.target_price,
                 decision_id=ticket.decision_id,
+                prompt_hash=ticket.prompt_hash,
             )
             ruling = self._sender.send(draft, Leg.ENTRY, verdict)
             self._watch.heed(verdict, ruling)
