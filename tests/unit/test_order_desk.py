@@ -203,17 +203,20 @@ def test_a_refused_sale_is_an_error_in_the_log_by_its_symbol(
     assert error.getMessage().startswith("close SPY error: ")
 
 
-def test_a_sale_without_an_answer_is_not_followed_by_a_second_one(bench: Bench) -> None:
-    bench.room.desk.submit(a_ticket())
+def test_a_sale_without_an_answer_gets_the_stop_back_and_no_second_one(bench: Bench) -> None:
+    bench.room.desk.submit(a_ticket(stop="98"))
     bench.broker.faults["submit"] = ["dropped", "dropped"]
     unknown = [DenialReason.UNKNOWN_OUTCOME]
     assert reasons(bench.room.desk.close("SPY", reason="x")) == unknown
     assert reasons(bench.room.desk.close("SPY", reason="x")) == unknown
     bench.hands.at("10:00:05")
     bench.room.monitor.look()
-    assert bench.held() == {}
     sales = [order for order in orders(bench) if order.side is Side.SELL]
-    assert [order.client_order_id for order in sales] == ["AT-2013-10-07-2-X"]
+    assert [order.client_order_id for order in sales] == ["AT-2013-10-07-3-S"]
+    bench.hands.at("10:01:01")
+    bench.room.monitor.look()
+    assert bench.room.desk.close("SPY", reason="x").verdict.approved
+    assert bench.held() == {}
 
 
 def test_a_stop_can_be_raised_and_is_never_absent(bench: Bench) -> None:

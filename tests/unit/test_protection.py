@@ -121,4 +121,16 @@ def test_what_somebody_else_bought_is_left_as_it_is(bench: Bench) -> None:
     bench.buy("IBM")
     bench.room.monitor.look()
     assert bench.room.books.resting("IBM") == []
-    assert events(bench) == []
+    assert events(bench) == ["external_order"]
+
+
+def test_the_stop_comes_back_before_anybody_waits_for_the_answer_about_a_sale(
+    bench: Bench,
+) -> None:
+    bench.room.desk.submit(a_ticket(quantity="10", stop="98"))
+    bench.broker.faults["submit"] = ["dropped", "dropped"]
+    bench.room.desk.close("SPY", reason="enough")
+    bench.broker.calls.clear()
+    bench.room.monitor.look()
+    assert bench.broker.sent()[0].stop_price == 98
+    assert the_stop(bench).quantity == 10

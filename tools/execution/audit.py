@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,6 +16,7 @@ from tools.execution.guard import Guard
 from tools.execution.order_desk import OrderDesk
 from tools.execution.premises import Premises
 from tools.execution.rebuilding import adopt_our_orders
+from tools.execution.reconcile import decisions_behind, differences, foreign
 from tools.execution.round_trips import carried_into, round_trips
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg, leg_of
@@ -55,6 +57,9 @@ class Auditor:
         self._executed: dict[str, Decimal] | None = None
         self.trades: tuple[Trade, ...] = ()
         """The session's closed round trips as of the last audit."""
+        self._differences: Mapping[str, Decimal] = {}
+        self._adopted: dict[str, Decimal] = {}
+        self._strangers: set[str] = set()
         self.look_again_at: datetime | None = None
         """When the last audit left something that is not to wait for the next period."""
         self.idle = False
@@ -69,10 +74,14 @@ class Auditor:
             session = self._books.begun_session()
             if session is None:
                 return
+            if self._store.open_intents():
+                # First, since the answer about an intent may keep us waiting: a sale that was cut
+                # off has taken the stop away.
+                self._guard.protect(session.on, self._orders(session))
             resolved = self._desk.resolve_open_intents()
             look = _Look(
                 session=session,
-                orders=self._broker.orders_since(at_new_york(session.on, 0, 0)),
+                orders=self._orders(session),
                 account=self._broker.account(),
                 positions=self._broker.positions(),
             )
@@ -86,7 +95,7 @@ class Auditor:
                 self._write_trades(look, began)
                 self._watch_breakers(look, began)
             self._write_position(look, event)
-            self._books.reconciled = resolved
+            self._books.reconciled = resolved and (began is None or self._agree(look, began))
             busy = working(look.orders) or self._store.open_intents() or look.positions
             self.idle = not busy
 
@@ -127,13 +136,40 @@ class Auditor:
                 logger.warning("%s has arrived late: %s", order.client_order_id, order.status)
                 self._desk.adopt(record, order)
 
+    def _orders(self, session: Session) -> tuple[Order, ...]:
+        return self._broker.orders_since(at_new_york(session.on, 0, 0))
+
+    def _agree(self, look: _Look, began: SessionRecord) -> bool:
+        """The broker's positions are what the fills add up to, or were adopted as EXTERNAL.
+
+        A difference counts when two looks show it: a fill may come between two questions.
+        """
+        for order in foreign(look.orders):
+            if order.order_id not in self._strangers:
+                self._strangers.add(order.order_id)
+                words = f"{order.side} {order.quantity} {order.symbol} is not ours"
+                self._note(look, "external_order", order.symbol, words)
+        found = differences(began.opening, look.orders, look.positions)
+        new = {one: shares for one, shares in found.items() if self._adopted.get(one) != shares}
+        confirmed = {one for one, shares in new.items() if self._differences.get(one) == shares}
+        for symbol in sorted(confirmed):
+            words = f"{new[symbol]} shares of {symbol} are not in our books: adopted as EXTERNAL"
+            self._note(look, "difference", symbol, words)
+            self._adopted[symbol] = new[symbol]
+        self._differences = found
+        return not new
+
+    def _note(self, look: _Look, kind: str, symbol: str, words: str) -> None:
+        logger.warning("%s", words)
+        self._files.append_event(look.session.on, self._premises.now(), kind, symbol, words)
+
     def _write_trades(self, look: _Look, began: SessionRecord) -> None:
         intents = [record.intent for record in self._store.intents_on(look.session.on)]
         trades = round_trips(
             look.orders,
             began.opening,
             opened_at=look.session.wake_at,
-            decisions={intent.client_order_id: intent.decision_id for intent in intents},
+            decisions=decisions_behind(look.session.on, intents, look.orders, began.opening),
         )
         self.trades = tuple(trades)
         self._files.write_trades(look.session.on, self.trades)

@@ -66,7 +66,7 @@ class _Trip:
             exit_reason=fill.reason,
             entry_client_order_id=self.entry_client_order_id,
             exit_client_order_id=fill.client_order_id,
-            decision_id=decisions.get(self.entry_client_order_id, ""),
+            decision_id=decisions.get(self.entry_client_order_id or symbol, ""),
         )
 
 
@@ -80,7 +80,8 @@ def round_trips(
     """The round trips that `orders` (legs nested, oldest first) closed, in the order of their end.
 
     `opening` are the positions held before the first of them, counted as opened at `opened_at`;
-    `decisions` names the decision behind an entry's client order id.
+    `decisions` names the decision behind an entry's client order id, and behind the symbol of what
+    was held before.
     """
     trips: dict[str, _Trip] = {}
     for position in opening:
@@ -119,6 +120,14 @@ def carried_into(positions: Iterable[Position], orders: Sequence[Order]) -> tupl
         held = before[symbol]
         before[symbol] = replace(held, quantity=held.quantity - fill.quantity)
     return tuple(position for position in before.values() if position.quantity)
+
+
+def held_after(opening: Iterable[Position], orders: Sequence[Order]) -> dict[str, Decimal]:
+    """Shares by symbol that `opening` and the fills of `orders` add up to; zeros included."""
+    held = {position.symbol: position.quantity for position in opening}
+    for symbol, fill in _fills(orders):
+        held[symbol] = held.get(symbol, Decimal(0)) + fill.quantity
+    return held
 
 
 def _fills(orders: Sequence[Order]) -> list[tuple[str, _Fill]]:

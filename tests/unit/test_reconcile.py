@@ -1,0 +1,87 @@
+"""The broker is the truth: what does not add up closes entries until it is adopted, and is told."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.builders import a_position, a_ticket
+from tests.trading import TODAY, Bench, a_bench, opened
+from tools.execution.reconcile import differences
+from tools.journal import history
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return opened(a_bench(tmp_path))
+
+
+def events(bench: Bench) -> list[str]:
+    return [line["kind"] for line in history.read(history.safety_path(bench.home, TODAY))]
+
+
+def conjure(bench: Bench, quantity: int) -> None:
+    """Let the broker say that so much IBM is held, whatever was traded."""
+    inner = bench.broker.inner
+    true = inner.positions
+
+    def positions() -> tuple[object, ...]:
+        return (*true(), a_position("IBM", str(quantity)))
+
+    inner.positions = positions  # type: ignore[method-assign,assignment]
+
+
+def test_what_the_fills_add_up_to_is_no_difference() -> None:
+    assert differences([a_position()], [], [a_position()]) == {}
+    assert differences([], [], [a_position(quantity="3")]) == {"SPY": Decimal(3)}
+    assert differences([a_position()], [], []) == {"SPY": Decimal(-10)}
+
+
+def test_a_difference_closes_entries_until_it_is_adopted_and_is_written_down(
+    bench: Bench,
+) -> None:
+    conjure(bench, 7)
+    bench.room.monitor.look()
+    assert not bench.room.books.reconciled
+    assert events(bench) == []
+    bench.room.monitor.look()
+    assert not bench.room.books.reconciled
+    assert events(bench) == ["difference"]
+    bench.room.monitor.look()
+    assert bench.room.books.reconciled
+    assert events(bench) == ["difference"]
+    assert bench.room.books.read().exposures["IBM"].value_usd == 700
+
+
+def test_an_order_of_somebody_else_is_written_down_once_and_counts(bench: Bench) -> None:
+    bench.buy("IBM")
+    bench.room.monitor.look()
+    bench.room.monitor.look()
+    assert events(bench) == ["external_order"]
+    assert bench.room.books.reconciled
+    assert "IBM" in bench.room.books.read().occupied
+
+
+def test_what_somebody_else_bought_has_a_decision_to_stand_under(bench: Bench) -> None:
+    bench.buy("IBM")
+    bench.room.desk.close("IBM", reason="not ours")
+    bench.room.monitor.look()
+    (trade,) = bench.room.auditor.trades
+    assert trade.decision_id == "external-2013-10-07-IBM"
+
+
+def test_an_order_of_ours_that_the_journal_does_not_know_is_recovered(bench: Bench) -> None:
+    bench.bracket(client_order_id="AT-2013-10-07-77-E")
+    bench.room.monitor.look()
+    bench.room.desk.close("SPY", reason="enough")
+    bench.room.monitor.look()
+    (trade,) = bench.room.auditor.trades
+    assert trade.decision_id.startswith("recovered")
+
+
+def test_our_own_trades_keep_their_decision(bench: Bench) -> None:
+    bench.room.desk.submit(a_ticket(decision_id="D-2013-10-07-5-1"))
+    bench.room.desk.close("SPY", reason="enough")
+    bench.room.monitor.look()
+    assert bench.room.auditor.trades[0].decision_id == "D-2013-10-07-5-1"
+    assert events(bench) == []
