@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from agent.base_agent.base_agent import agent_type
 from agent.base_agent.mcp_tools import McpTools, tool_server
+from agent.base_agent.tool_pins import PINNED
 from agent.cycle import Cycle
 from agent.diary import Diary, History
 from agent.health import Health, health_app
@@ -59,7 +60,7 @@ async def live(
     # Entered here, outside the actor: their background tasks must not sleep in its name.
     servers = tool_server("data", *data), tool_server("trade", *trade)
     with only_one(options.home, "active-trader"):
-        async with McpTools(servers) as tools, HttpRoutes(*servers) as routes:
+        async with McpTools(servers, PINNED) as tools, HttpRoutes(*servers) as routes:
             cycle = Cycle(
                 clock=clock,
                 tools=tools,

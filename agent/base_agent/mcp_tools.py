@@ -8,6 +8,7 @@ cancellation of its caller (python-sdk #915, #3522); `FaultToJsonRpc` answers su
 import asyncio
 import contextlib
 import json
+import logging
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 from pydantic import SecretStr
 
+from agent.base_agent.tool_pins import fingerprint
 from tools.core.errors import OutcomeUnknown, Unavailable
 from tools.core.seams import ToolResult
+
+logger = logging.getLogger(__name__)
 
 PROTOCOL = "2026-07-28"
 CALL_SECONDS = 20.0
@@ -28,6 +32,8 @@ CONNECT_SECONDS, LIST_SECONDS = 3.0, 4.0
 AGENT_ONLY = "agent_only"
 """Marks a parameter that the agent passes and the model is not shown."""
 EPOCH = "epoch"
+ENTRIES = ("preview_order", "place_order")
+UNKNOWN_TOOLS = "the servers' tools are not those this trader was made for: no entries"
 
 UNREACHABLE, INTERRUPTED, REFUSED = -32099, -32098, -32097  # never sent; maybe executed; token
 TIMED_OUT = -32001  # the SDK's own
@@ -89,7 +95,9 @@ class McpTools:
     the call raises OutcomeUnknown.
     """
 
-    def __init__(self, servers: Sequence[ServerAddress]) -> None:
+    def __init__(self, servers: Sequence[ServerAddress], pinned: str = "") -> None:
+        """`pinned` is the fingerprint without which there are no entries; "" admits any tools."""
+        self._pinned = pinned
         self._counters = [_Counter(server) for server in servers]
         self.epoch = 0
         """Of our lease; every order carries it, whatever a model may have written there."""
@@ -115,6 +123,8 @@ class McpTools:
                 verb = "restart" if isinstance(error, TokenRefused) else "start"
                 command = counter.address.start_command
                 raise Unavailable(f"{error}; {verb} it with: {command}") from error
+        if self._pinned and fingerprint(self._tools()) != self._pinned:
+            logger.error("%s", UNKNOWN_TOOLS)
         return len(self._tools())
 
     def specs(self) -> Sequence[Mapping[str, Any]]:
@@ -126,6 +136,8 @@ class McpTools:
         for counter in self._counters:
             if not counter.tools:
                 await counter.list_tools()
+            if name in ENTRIES and self._pinned not in ("", fingerprint(self._tools())):
+                return ToolResult(text=UNKNOWN_TOOLS, is_error=True)
             if tool := counter.tools.get(name):
                 own = {EPOCH: self.epoch} if EPOCH in tool.input_schema["properties"] else {}
                 return await counter.call(name, {**arguments, **own})

@@ -13,8 +13,10 @@ import pytest
 from pydantic import SecretStr
 
 from agent.base_agent.mcp_tools import McpTools, ServerAddress
+from agent.base_agent.tool_pins import PINNED
 from agent_tools._mcp_server import Answer, Role, ToolServer
 from tests.doubles import FakeTools
+from tests.pin_tools import current
 from tools.core.errors import BrokerUnavailable, Unavailable
 from tools.core.seams import ToolBox, ToolResult
 from tools.hosting import Incidents, bind, http_server
@@ -67,7 +69,7 @@ async def served(server: ToolServer, token: str) -> AsyncIterator[ServerAddress]
 
 
 @contextlib.asynccontextmanager
-async def over_mcp(data_token: str = "data") -> AsyncIterator[McpTools]:
+async def over_mcp(data_token: str = "data", pinned: str = "") -> AsyncIterator[McpTools]:
     roles = {Role.DATA: SecretStr("data"), Role.AGENT: SecretStr("agent")}
     data = ToolServer(
         "alpaca-data", reads=[get_levels], caller=Role.DATA, tokens=roles, incidents=Incidents()
@@ -83,7 +85,7 @@ async def over_mcp(data_token: str = "data") -> AsyncIterator[McpTools]:
     async with (
         served(data, data_token) as data_address,
         served(trade, "agent") as trade_address,
-        McpTools([data_address, trade_address]) as tools,
+        McpTools([data_address, trade_address], pinned) as tools,
     ):
         yield tools
 
@@ -145,3 +147,19 @@ async def test_a_wrong_token_says_so() -> None:
     async with over_mcp(data_token="stolen") as tools:
         with pytest.raises(Unavailable, match=r"the token was refused \(401\); restart it with: "):
             await tools.connect()
+
+
+async def test_other_tools_than_the_pinned_leave_no_entries(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with over_mcp(pinned="0" * 64) as tools:
+        assert await tools.connect() == 3
+        entry = await tools.call("place_order", {"symbol": "SPY"})
+        read = await tools.call("get_levels", {"symbol": "SPY"})
+    assert (entry.is_error, read.is_error) == (True, False)
+    assert "not those this trader was made for: no entries" in entry.text
+    assert entry.text in caplog.text
+
+
+async def test_the_pinned_hash_is_that_of_the_tools_as_they_are() -> None:
+    assert await current() == PINNED, "run: python -m tests.pin_tools"
