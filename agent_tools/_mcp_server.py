@@ -178,7 +178,7 @@ class _Guard:
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
-        if urlsplit(f"//{headers.get('host', '')}").hostname not in LOOPBACK:
+        if _host_name(headers.get("host", "")) not in LOOPBACK:
             return 421, "this server answers on the loopback interface only"
         if "origin" in headers:
             return 403, "no web page may call this server"
@@ -202,6 +202,13 @@ class _Guard:
         token = given.encode("latin-1")
         matches = [role for role, key in self._keys.items() if hmac.compare_digest(key, token)]
         return matches[0] if matches else None
+
+
+def _host_name(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # "[::1" and the like
+        return None
 
 
 async def serve(app: ASGIApp, port: int) -> None:

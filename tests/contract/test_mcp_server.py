@@ -114,6 +114,12 @@ async def test_each_route_admits_its_roles_and_nobody_else(
     [
         ({"Host": "evil.example"}, 421),
         ({"Host": "127.0.0.1.evil.example:8005"}, 421),
+        ({"Host": "127.0.0.1@evil.example"}, 421),
+        ({"Host": "0.0.0.0:8005"}, 421),
+        ({"Host": ""}, 421),
+        ({"Host": "[::1"}, 421),
+        ({"Origin": "http://127.0.0.1:8005"}, 403),
+        ({"Origin": ""}, 403),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
     ],
