@@ -102,8 +102,15 @@ def test_a_five_minute_bar_is_known_when_its_last_minute_has_ended() -> None:
     rising = candles(*[(100 + i, 100.5 + i, 99.5 + i, 100.25 + i) for i in range(10)])
     market = Market(HandTape({"SPY": rising}), hours())
     asked = {"start": a_time("09:30"), "end": a_time("16:00")}
-    assert market.candles("SPY", 5 * MINUTE, at=a_time("09:34:59"), **asked) == []
-    (bar,) = market.candles("SPY", 5 * MINUTE, at=a_time("09:39"), **asked)
+    assert (
+        market.candles(
+            "SPY", 5 * MINUTE, at=a_time("09:34:59"), start=asked["start"], end=asked["end"]
+        )
+        == []
+    )
+    (bar,) = market.candles(
+        "SPY", 5 * MINUTE, at=a_time("09:39"), start=asked["start"], end=asked["end"]
+    )
     assert bar[:6] == (int(a_time("09:30").timestamp()), 10_000, 10_450, 9_950, 10_425, 5_000)
 
 
@@ -121,8 +128,11 @@ def test_a_daily_bar_is_the_regular_session_and_known_at_its_close() -> None:
     early, late = candles((1, 1, 1, 1), start="08:00"), candles((9, 9, 9, 9), start="16:00")
     market = Market(HandTape({"SPY": early + flat(100) + late}), hours())
     asked = {"start": a_time("00:00"), "end": a_time("23:00")}
-    assert market.candles("SPY", DAY, at=a_time("15:59:59"), **asked) == []
-    (bar,) = market.candles("SPY", DAY, at=a_time("16:00"), **asked)
+    assert (
+        market.candles("SPY", DAY, at=a_time("15:59:59"), start=asked["start"], end=asked["end"])
+        == []
+    )
+    (bar,) = market.candles("SPY", DAY, at=a_time("16:00"), start=asked["start"], end=asked["end"])
     assert bar.start == int(at_new_york(MONDAY, 0, 0).timestamp())
     assert (bar.open, bar.high, bar.low, bar.close, bar.volume) == (10_000,) * 4 + (390_000,)
 
@@ -137,8 +147,22 @@ def test_the_running_day_is_made_of_the_minutes_that_have_ended() -> None:
 def test_a_frame_that_was_cached_late_shows_nothing_early() -> None:
     market = Market(HandTape({"SPY": flat(100)}), hours())
     asked = {"start": a_time("09:30"), "end": a_time("16:00")}
-    assert len(market.candles("SPY", 5 * MINUTE, at=a_time("16:00"), **asked)) == 78
-    assert len(market.candles("SPY", 5 * MINUTE, at=a_time("10:00"), **asked)) == 6
+    assert (
+        len(
+            market.candles(
+                "SPY", 5 * MINUTE, at=a_time("16:00"), start=asked["start"], end=asked["end"]
+            )
+        )
+        == 78
+    )
+    assert (
+        len(
+            market.candles(
+                "SPY", 5 * MINUTE, at=a_time("10:00"), start=asked["start"], end=asked["end"]
+            )
+        )
+        == 6
+    )
 
 
 def test_recorded_days_read_whole(market_data: Path) -> None:

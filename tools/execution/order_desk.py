@@ -16,9 +16,9 @@ from types import MappingProxyType
 from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason, RiskVerdict, TradingState
 from tools.core.trading import Order, OrderIntent, OrderTicket, OrderType, Position, Side
+from tools.execution.appraisal import Appraisal
 from tools.execution.books import Books
 from tools.execution.breaker_watch import BreakerWatch
-from tools.execution.decision_times import DecisionTimes
 from tools.execution.gate_ledger import GateLedger
 from tools.execution.order_sender import OrderSender
 from tools.execution.premises import Premises
@@ -28,8 +28,6 @@ from tools.execution.rulings import Ruling, approved, refused
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg, leg_of
 from tools.journal.state_store import IntentRecord
-from tools.risk.book import FARTHEST_STOP, Book, Claim
-from tools.risk.gatekeeper import judge
 from tools.risk.limits_market import CENT
 from tools.risk.sizing import cents
 
@@ -53,38 +51,24 @@ class OrderDesk:
         pause: Callable[[float], object] | None = None,
     ) -> None:
         """`pause` lets real seconds pass: a real broker's cancellations take their time."""
-        self._broker, self._store, self._limits = premises.broker, premises.store, premises.limits
+        self._broker, self._store = premises.broker, premises.store
         self._control, self._books = control, books
         self._watch, self._ledger = watch, ledger
         self._pricing, self._sender = Pricing(premises), OrderSender(premises)
-        self._decisions = DecisionTimes(premises.now)
+        self._appraisal = Appraisal(premises, books, self._pricing)
         self._pause = pause or threading.Event().wait
         self._lock = threading.Lock()
 
     def preview(self, ticket: OrderTicket, earlier: Mapping[str, Decimal] = EMPTY) -> RiskVerdict:
         """The ruling on `ticket` as if `earlier`, shares by symbol, had been bought already."""
-        verdict, book = self._rule(ticket, earlier)
+        verdict, book = self._appraisal.rule(ticket, earlier)
         self._ledger.record(ticket, Ruling(verdict=verdict), book, sent=False)
         return verdict
-
-    def _rule(
-        self, ticket: OrderTicket, earlier: Mapping[str, Decimal] = EMPTY
-    ) -> tuple[RiskVerdict, Book]:
-        quotes = self._pricing.quotes([ticket.symbol, *earlier])
-        quote = quotes.get(ticket.symbol)
-        decided = self._decisions.first_glance(ticket, quote)
-        proposal = self._pricing.proposal(ticket, quote, beside=earlier, decided=decided)
-        book = self._books.read()
-        for symbol, quantity in earlier.items():
-            value = quantity * (quotes[symbol].ask if symbol in quotes else Decimal(0))
-            claim = Claim(symbol=symbol, notional_usd=value, risk_usd=value * FARTHEST_STOP)
-            book = book.with_entry(claim, ticket.decision_id)
-        return judge(proposal, book, self._limits), book
 
     def submit(self, ticket: OrderTicket) -> Ruling:
         """Rule on a ticket to buy and, if approved, send it: a marketable limit with its exits."""
         with self._lock:
-            verdict, book = self._rule(ticket)
+            verdict, book = self._appraisal.rule(ticket, EMPTY)
             if not verdict.approved:
                 words = "; ".join(denial.message for denial in verdict.denials)
                 logger.info("%s refused: %s", ticket.symbol, words)
