@@ -68,7 +68,8 @@ def test_every_command_that_the_papers_name_exists() -> None:
 def test_every_option_that_the_papers_give_a_command_exists() -> None:
     text = "\n".join(paper.read_text(encoding="utf-8") for paper in PAPERS)
     cli = read("console/cli.py")
-    for line in re.findall(r"active_trader\.py (?:simulate|trades|positions|pnl|explain)([^`\n|]*)", text):
+    commands = "simulate|trades|positions|pnl|explain"
+    for line in re.findall(rf"active_trader\.py (?:{commands})([^`\n|]*)", text):
         for option in re.findall(r"--(\w+)", line):
             named = f'"--{option}"' in cli or re.search(rf"\b{option}: ", cli)
             assert named, f"--{option}"
