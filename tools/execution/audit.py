@@ -77,7 +77,7 @@ class Auditor:
             if self._store.open_intents():
                 # First, since the answer about an intent may keep us waiting: a sale that was cut
                 # off has taken the stop away.
-                self._guard.protect(session.on, self._orders(session))
+                self._guard.protect(session.on, self._orders(session), self._broker.positions())
             resolved = self._desk.resolve_open_intents()
             look = _Look(
                 session=session,
@@ -90,7 +90,7 @@ class Auditor:
                 event = event or "reconciliation"
             self._cancel_stale_entries(look)
             self._find_late_arrivals(look)
-            self.look_again_at = self._guard.protect(session.on, look.orders)
+            self.look_again_at = self._guard.protect(session.on, look.orders, look.positions)
             if began := self._store.session(session.on):
                 self._write_trades(look, began)
                 self._watch_breakers(look, began)

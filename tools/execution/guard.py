@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from tools.core.trading import Order, Side
+from tools.core.trading import Order, Position, Side
 from tools.execution.day_files import DayFiles
 from tools.execution.order_desk import OrderDesk
 from tools.execution.premises import Premises
-from tools.execution.protection import half_done, is_stop, uncovered
+from tools.execution.protection import half_done, is_stop, live, uncovered
 from tools.journal.order_ids import Leg, leg_of
 from tools.risk.book import working
 
@@ -25,22 +25,29 @@ class Guard:
         self._broker, self._store, self._now = premises.broker, premises.store, premises.now
         self._desk, self._files = desk, files
 
-    def protect(self, session_on: date, orders: Sequence[Order]) -> datetime | None:
-        """Act on the session's `orders`; the instant at which to look again, None if none is due.
+    def protect(
+        self, session_on: date, orders: Sequence[Order], positions: Sequence[Position]
+    ) -> datetime | None:
+        """Act on the session's `orders` and on what is held, as they were just read.
 
-        Raises Unavailable.
+        Returns the instant at which to look again, None if none is due. Raises Unavailable.
         """
         due = [self._end_half_done(session_on, *one) for one in half_done(orders)]
-        if positions := self._broker.positions():
-            standing = self._broker.open_orders()
-            bought = {one.symbol for one in working(standing) if one.side is Side.BUY}
-            stops = self._stops(session_on, orders)
-            for symbol, shares in uncovered(positions, standing).items():
-                # Beside an open purchase a stop would be refused, as a wash trade.
-                if symbol in stops and symbol not in bought:
-                    self._restore(session_on, symbol, shares, stops[symbol])
-                    due.append(self._now() + SOON)
+        if uncovered(positions, live(orders)) and self._close_gaps(session_on, orders):
+            due.append(self._now() + SOON)
         return min(due, default=None)
+
+    def _close_gaps(self, session_on: date, orders: Sequence[Order]) -> bool:
+        """Ask again what is held and what stands, and restore the stops that are missing."""
+        positions, standing = self._broker.positions(), self._broker.open_orders()
+        bought = {one.symbol for one in working(standing) if one.side is Side.BUY}
+        stops, restored = self._stops(session_on, orders), False
+        for symbol, shares in uncovered(positions, standing).items():
+            # Beside an open purchase a stop would be refused, as a wash trade.
+            if symbol in stops and symbol not in bought:
+                self._restore(session_on, symbol, shares, stops[symbol])
+                restored = True
+        return restored
 
     def _end_half_done(self, session_on: date, entry: Order, ends_at: datetime) -> datetime:
         if self._now() < ends_at:

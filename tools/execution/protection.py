@@ -26,6 +26,14 @@ def uncovered(positions: Iterable[Position], standing: Iterable[Order]) -> Mappi
     return {symbol: shares for symbol, shares in gaps.items() if shares > 0}
 
 
+def live(orders: Iterable[Order]) -> Iterator[Order]:
+    """Of orders with their legs nested, those that may act: legs only once their entry is done."""
+    for order in orders:
+        yield order
+        if not order.open:
+            yield from order.legs
+
+
 def half_done(orders: Iterable[Order]) -> Iterator[tuple[Order, datetime]]:
     """Our open entries of which a part is filled, and the instant at which the rest is to go."""
     for order in orders:
