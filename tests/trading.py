@@ -7,10 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
-from tests.builders import a_time, an_intent
+from tests.builders import a_ticket, a_time, an_intent
 from tests.tapes import HandTape, candles, hours
 from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
-from tools.core.safety import DenialReason, RiskLimits
+from tools.core.safety import DenialReason, RiskLimits, TradingState
 from tools.core.seams import Broker
 from tools.core.trading import Order, OrderIntent, OrderType, Side
 from tools.execution.premises import Premises
@@ -202,6 +202,27 @@ def orders(bench: Bench) -> list[Order]:
 def the_stop(bench: Bench, symbol: str = "SPY") -> Order:
     (stop,) = [one for one in bench.room.books.resting(symbol) if one.order_type is OrderType.STOP]
     return stop
+
+
+def turn(bench: Bench, clock: str | None = None) -> None:
+    """One turn of the monitor, at a New York time."""
+    if clock:
+        bench.hands.at(clock)
+    bench.room.monitor.turn(bench.hands.wait)
+
+
+def state(bench: Bench) -> TradingState:
+    return bench.room.control.current().trading_state
+
+
+def buy(bench: Bench, symbol: str = "SPY", stop: str = "98", decision: str = "D-1") -> None:
+    ruling = bench.room.desk.submit(a_ticket(symbol, stop=stop, decision_id=decision))
+    assert ruling.verdict.approved, ruling.verdict.denials
+    bench.room.monitor.look()
+
+
+def events(bench: Bench) -> list[str]:
+    return [line["event"] for line in bench.lines("position")]
 
 
 def _day(steps: dict[datetime, float], wiggle: float) -> list[Any]:

@@ -1,21 +1,13 @@
 """The trade counter's doors: who may open which, and what is behind them."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx2
 import pytest
-from pydantic import SecretStr
 
-from agent_tools._mcp_server import Role, ToolServer
-from agent_tools.tool_alpaca_trade import counter
+from agent_tools._mcp_server import Role
+from tests.counters import Roused, doors
 from tests.trading import Bench, a_bench, a_tape
 from tools.core.safety import TradingState
-from tools.hosting import Incidents
-
-TOKENS = {Role.AGENT: SecretStr("agent-key"), Role.OPERATOR: SecretStr("operator-key")}
-ENTRY = {"symbol": "SPY", "confidence": 0.8, "reason": "momentum", "stop_price": 98}
 
 pytestmark = pytest.mark.anyio
 
@@ -25,33 +17,6 @@ def bench(tmp_path: Path) -> Bench:
     bench = a_bench(tmp_path, tape=a_tape(("10:30", 99)))
     bench.room.monitor.look()
     return bench
-
-
-class Roused:
-    """Counts how often the monitor was woken."""
-
-    times = 0
-
-    async def __call__(self) -> None:
-        self.times += 1
-
-
-def a_server(bench: Bench, roused: Roused | None = None) -> ToolServer:
-    return counter(bench.room, TOKENS, Incidents(), roused or Roused())
-
-
-@contextlib.asynccontextmanager
-async def doors(
-    bench: Bench, role: Role | None, roused: Roused | None = None
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """The server's HTTP side, as seen by one role."""
-    token = TOKENS[role].get_secret_value() if role else ""
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=a_server(bench, roused).app()),
-        base_url="http://127.0.0.1:8005",
-        headers={"Authorization": f"Bearer {token}"} if token else {},
-    ) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,12 @@ from typing import Any
 
 import pytest
 from mcp import Client
-from pydantic import SecretStr
 
 from agent.base_agent.mcp_tools import openai_specs
 from agent_tools._catalog import CATALOG, Access, Server
-from agent_tools._mcp_server import Role, ToolServer
-from agent_tools.tool_alpaca_trade import counter
+from tests.counters import ENTRY, a_server
 from tests.trading import Bench, a_bench, a_tape
 from tools.core.safety import RiskLimits, TradingState
-from tools.hosting import Incidents
-
-TOKENS = {Role.AGENT: SecretStr("agent-key"), Role.OPERATOR: SecretStr("operator-key")}
-ENTRY = {"symbol": "SPY", "confidence": 0.8, "reason": "momentum", "stop_price": 98}
 
 pytestmark = pytest.mark.anyio
 
@@ -29,19 +23,6 @@ def bench(tmp_path: Path) -> Bench:
     bench = a_bench(tmp_path, tape=a_tape(("10:30", 99)))
     bench.room.monitor.look()
     return bench
-
-
-class Roused:
-    """Counts how often the monitor was woken."""
-
-    times = 0
-
-    async def __call__(self) -> None:
-        self.times += 1
-
-
-def a_server(bench: Bench, roused: Roused | None = None) -> ToolServer:
-    return counter(bench.room, TOKENS, Incidents(), roused or Roused())
 
 
 @contextlib.asynccontextmanager

@@ -6,35 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import a_ticket, a_time
-from tests.trading import TODAY, Bench, Hands, a_bench, a_tape
+from tests.builders import a_time
+from tests.trading import TODAY, Bench, Hands, a_bench, a_tape, buy, events, state, turn
 from tools.core.safety import TradingState
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return a_bench(tmp_path)
-
-
-def turn(bench: Bench, clock: str | None = None) -> None:
-    """One turn of the monitor, at a New York time."""
-    if clock:
-        bench.hands.at(clock)
-    bench.room.monitor.turn(bench.hands.wait)
-
-
-def state(bench: Bench) -> TradingState:
-    return bench.room.control.current().trading_state
-
-
-def buy(bench: Bench, symbol: str = "SPY", stop: str = "98", decision: str = "D-1") -> None:
-    ruling = bench.room.desk.submit(a_ticket(symbol, stop=stop, decision_id=decision))
-    assert ruling.verdict.approved, ruling.verdict.denials
-    bench.room.monitor.look()
-
-
-def events(bench: Bench) -> list[str]:
-    return [line["event"] for line in bench.lines("position")]
 
 
 class TestSession:

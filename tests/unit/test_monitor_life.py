@@ -7,16 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from agent_tools._mcp_server import Role, ToolServer
-from agent_tools.tool_alpaca_trade import counter, watch
+from agent_tools.tool_alpaca_trade import watch
 from tests.builders import a_time
 from tests.trading import Bench, Hands, a_bench, a_tape
-from tools.hosting import Incidents
-
-TOKENS = {Role.AGENT: SecretStr("agent-key"), Role.OPERATOR: SecretStr("operator-key")}
-ENTRY = {"symbol": "SPY", "confidence": 0.8, "reason": "momentum", "stop_price": 98}
 
 pytestmark = pytest.mark.anyio
 
@@ -26,19 +20,6 @@ def bench(tmp_path: Path) -> Bench:
     bench = a_bench(tmp_path, tape=a_tape(("10:30", 99)))
     bench.room.monitor.look()
     return bench
-
-
-class Roused:
-    """Counts how often the monitor was woken."""
-
-    times = 0
-
-    async def __call__(self) -> None:
-        self.times += 1
-
-
-def a_server(bench: Bench, roused: Roused | None = None) -> ToolServer:
-    return counter(bench.room, TOKENS, Incidents(), roused or Roused())
 
 
 class EndOfDay(BaseException):

@@ -11,12 +11,11 @@ from mcp import Client
 
 from agent_tools._mcp_server import Role
 from tests.conftest import ROOT
-from tests.contract.test_trade_doors import a_server, doors
+from tests.counters import ENTRY, a_server, doors
 from tests.trading import Bench, a_bench, opened
 from tools.execution.leases import Leases
 from tools.hosting import AlreadyRunning, only_one
 
-ENTRY = {"symbol": "SPY", "confidence": 0.8, "reason": "momentum", "stop_price": 98}
 WRITES = [
     ("place_order", ENTRY),
     ("close_position", {"symbol": "SPY", "reason": "out"}),
