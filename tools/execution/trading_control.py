@@ -21,14 +21,34 @@ class TradingControl:
         self._store, self._now = store, now
         self.flattening = False
         """A flatten is at work: it alone sends orders."""
+        self._closures: dict[str, str] = {}
 
     def current(self) -> StateRecord:
-        """The state now; at least REDUCING while a flatten is at work, whatever was stored."""
+        """The state now; at least REDUCING while a flatten is at work or entries are closed."""
         record = self._store.trading_state()
-        if self.flattening and record.trading_state is TradingState.ACTIVE:
+        if record.trading_state is not TradingState.ACTIVE:
+            return record
+        if self.flattening:
             reason = "the flatten is at work"
             return replace(record, trading_state=TradingState.REDUCING, reason=reason)
+        for closer, reason in sorted(self._closures.items()):
+            return replace(record, trading_state=TradingState.REDUCING, reason=reason, actor=closer)
         return record
+
+    def close_entries(self, closer: str, reason: str) -> None:
+        """Refuse entries until `closer` opens them again.
+
+        For what is looked at afresh at each start and each audit, and so needs no memory.
+        """
+        if self._closures.get(closer) != reason:
+            logger.warning("entries are closed, by the %s: %s", closer, reason)
+        self._closures = self._closures | {closer: reason}
+
+    def open_entries(self, closer: str) -> None:
+        """`closer` has nothing against entries any more; others may have."""
+        if closer in self._closures:
+            logger.info("entries are open again as far as the %s is concerned", closer)
+            self._closures = {k: v for k, v in self._closures.items() if k != closer}
 
     def halt(self, reason: str, actor: str) -> None:
         """Nothing but the flatten from here on, until an operator resets it."""
