@@ -5,7 +5,10 @@ ActiveTraderError
 ├── Unavailable               back off, skip this cycle, keep the stops in place
 │   ├── MarketDataUnavailable
 │   ├── BrokerUnavailable
-│   └── ModelUnavailable
+│   └── ModelUnavailable      ask again; after several cycles, manage without it
+│       ├── ModelMisconfigured    a person must mend key, model name or address: no entries
+│       ├── ModelOutOfCredit      the account is empty: manage only, alert MODEL_CREDIT
+│       └── BudgetExhausted       our own limit: manage only, until it is a new day
 ├── OutcomeUnknown            an order may exist: look it up by its id, never resend blind
 ├── OrderRejected             the broker said no: journal it, tell the model, go on
 └── LedgerMismatch            our books disagree with the broker: REDUCING, notify
@@ -37,6 +40,25 @@ class BrokerUnavailable(Unavailable):
 
 class ModelUnavailable(Unavailable):
     """The language model gave no usable turn: no decision, which is not the same as a hold."""
+
+
+class ModelMisconfigured(ModelUnavailable):
+    """The key is wrong or the model does not exist (401, 403, 404): asking again is no use."""
+
+
+class ModelOutOfCredit(ModelUnavailable):
+    """The provider's account is empty (402)."""
+
+
+class BudgetExhausted(ModelUnavailable):
+    """The next call could exceed a limit of ours: it was not made.
+
+    `whole_day` when the day's limit is spent, else only the cycle's.
+    """
+
+    def __init__(self, message: str, *, whole_day: bool) -> None:
+        super().__init__(message)
+        self.whole_day = whole_day
 
 
 class OutcomeUnknown(ActiveTraderError):
