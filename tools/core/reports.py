@@ -6,6 +6,20 @@ from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlatRead:
+    """One look at the broker: shares by symbol, and the ids of the orders that may still act."""
+
+    at: datetime
+    held: tuple[tuple[str, Decimal], ...]
+    open_orders: tuple[str, ...]
+
+    @property
+    def flat(self) -> bool:
+        """Nothing held and nothing open."""
+        return not self.held and not self.open_orders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlattenReport:
     """How a flatten went. `flat` is the broker's word: no position, no open order, read twice."""
 
@@ -17,6 +31,8 @@ class FlattenReport:
     remaining_symbols: tuple[str, ...]
     errors: tuple[str, ...]
     caller: str
+    reads: tuple[FlatRead, ...] = ()
+    """The last two looks, what is exempt left out; fewer when the broker did not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
