@@ -9,10 +9,10 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import NoReturn, Protocol
 
 from agent.base_agent.tickets import Outcome
+from agent.closing import Closing, day_summary, ending
 from agent.cycle import Cycle, CycleReport
 from agent.diary import Diary
 from agent.health import Health, Heartbeat
@@ -22,18 +22,18 @@ from agent.pace import first_start
 from agent.perception import Book, read_book
 from agent.prompt_file import Prompt, read_prompt
 from agent.server_routes import ServerRoutes
+from agent.status import StatusBoard
 from tools.core.errors import ConfigError, Unavailable
-from tools.core.reports import DailySummary, FlattenReport
+from tools.core.reports import FlattenReport
 from tools.core.seams import Clock, ToolBox
 from tools.core.session import Phase, Session
-from tools.hosting import sd_notify
 from tools.schedule.market_hours import CalendarEnded, MarketHours
 
 logger = logging.getLogger(__name__)
 
 ACTOR, RANK = "trader", 50
 HOLDER = f"the trader with pid {os.getpid()}"
-HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 CYCLE_SLACK = timedelta(minutes=4)
 RECONNECT_SECONDS, FIRST_COMPLAINT_SECONDS, NEXT_COMPLAINT_SECONDS = 0.25, 2.0, 30.0
 
@@ -70,9 +70,14 @@ class TradingDay:
         self.heartbeat = Heartbeat(clock)
         self._narrator = Narrator(options)
         self._prompt = read_prompt(options.prompt_file, options.prompt_values)
-        self._number = health.cycle_count = diary.last_cycle()
+        self._board = StatusBoard(
+            diary, health, cycle=diary.last_cycle(), prompt_hash=self._prompt.hash
+        )
+        health.cycle_count = self._board.cycle
+        self._closing = Closing(
+            clock=clock, routes=routes, pause_until=self._pause_until, complain=self._unwell
+        )
         self._refused: Sequence[Outcome] = ()
-        self._held: tuple[str, ...] = ()
         self._hours: MarketHours
 
     async def run(self) -> NoReturn:
@@ -106,10 +111,10 @@ class TradingDay:
         await self._pause_until(session.flatten_at)
 
     async def _close_out(self, session: Session) -> None:
-        self._enter(Phase.FLATTEN, session, "market close", session.close_at)
+        self._board.enter(Phase.FLATTEN, session, "market close", session.close_at)
         held = await self._book()
         self._narrator.closing(session, None if held is None else held.holdings)
-        report = await self._flatten(session)
+        report = await self._closing.flatten(session, self._board.held)
         await self._repeat_incidents()
         await self._sum_up(session, report)
         await self._pause_until(session.close_at)
@@ -118,7 +123,7 @@ class TradingDay:
         now = self._clock.now()
         if now >= session.wake_at:
             return
-        self._enter(Phase.SLEEP, session, "wake up", session.wake_at)
+        self._board.enter(Phase.SLEEP, session, "wake up", session.wake_at)
         self._narrator.sleeping(now, session)
         while (hour := _next_hour(now)) < session.wake_at:
             await self._pause_until(hour)
@@ -127,71 +132,42 @@ class TradingDay:
         await self._pause_until(session.wake_at)
 
     async def _prepare(self, session: Session) -> None:
-        self._enter(Phase.PREPARE, session, "market open", session.open_at)
+        self._board.enter(Phase.PREPARE, session, "market open", session.open_at)
         await self._connect(patience_ends=self._clock.now())
         self._prompt = self._read_prompt()
+        self._board.prompt_hash = self._prompt.hash
         book = await self._book()
         self._narrator.prepared(self._clock.now(), session, book, self._prompt.hash)
 
     async def _run_cycle(self, session: Session) -> CycleReport:
-        self._number += 1
-        self._diary.begin_cycle(self._number)
-        now = self._clock.now()
-        self.health.cycle_count = self._number
-        self._enter(Phase.TRADE, session, "flatten", session.flatten_at)
-        self._narrator.cycle_started(self._number, now)
+        self._board.cycle += 1
+        number, now = self._board.cycle, self._clock.now()
+        self._diary.begin_cycle(number)
+        self._board.enter(Phase.TRADE, session, "flatten", session.flatten_at)
+        self._narrator.cycle_started(number, now)
         reasoning = timedelta(seconds=self._options.cycle_deadline_seconds)
         self.heartbeat.promise(now + reasoning + CYCLE_SLACK)
-        report = await self._cycle.run(self._number, session, self._prompt, self._refused)
+        report = await self._cycle.run(number, session, self._prompt, self._refused)
         self._refused = [outcome for outcome in report.outcomes if outcome.denials]
-        self._held = report.book.symbols if report.book else self._held
+        self._board.held = report.book.symbols if report.book else self._board.held
         self.health.last_error = report.error
         await self._repeat_incidents()
         self._diary.write_cycle(report)
         if report.next_at:
-            self._enter(Phase.TRADE, session, "next cycle", report.next_at)
+            self._board.enter(Phase.TRADE, session, "next cycle", report.next_at)
         self._narrator.cycle_ended(report, self._clock.now())
         return report
 
-    async def _flatten(self, session: Session) -> FlattenReport | None:
-        """Have the desk flatten until the broker says flat, or the market closes."""
-        report, complained_at = None, None
-        while (now := self._clock.now()) < session.close_at:
-            try:
-                await self._routes.start_flatten("end of day")
-                report = await self._flatten_report(session)
-                if report and report.flat:
-                    break
-            except Unavailable as error:
-                if complained_at is None or now >= complained_at + MINUTE:
-                    complained_at = now
-                    self._complain(error)
-                await self._pause_until(now + SECOND)
-        return report
-
-    async def _flatten_report(self, session: Session) -> FlattenReport | None:
-        """Ask each second how the flatten went; None when the market closed over it."""
-        while self._clock.now() < session.close_at:
-            await self._pause_until(self._clock.now() + SECOND)
-            if report := await self._routes.flatten_report(session.on):
-                return report
-        return None
-
-    def _complain(self, error: Unavailable) -> None:
-        self.health.last_error = str(error)
-        for symbol in self._held or ("ALL",):
-            logger.error("close %s error: %s", symbol, error)
-
     async def _sum_up(self, session: Session, report: FlattenReport | None) -> None:
         book = await self._book()
-        flat, remaining = _ending(report, book, self._held)
+        flat, remaining = ending(report, book, self._board.held)
         if flat:
             self.health.last_error = None
-        self._enter(Phase.CLOSED, session, "market close", session.close_at)
+        self._board.enter(Phase.CLOSED, session, "market close", session.close_at)
         self._narrator.closed(
             flat=flat,
             remaining=remaining,
-            summary=None if book is None else _summary(session, book),
+            summary=None if book is None else day_summary(session, book),
             next_open=self._next_open(session),
         )
 
@@ -251,7 +227,7 @@ class TradingDay:
         except Unavailable as error:
             logger.warning("%s", error)
             return None
-        self._held = book.symbols
+        self._board.held = book.symbols
         return book
 
     async def _repeat_incidents(self) -> None:
@@ -262,41 +238,8 @@ class TradingDay:
         self.heartbeat.promise(when)
         await self._clock.sleep_until(when)
 
-    def _enter(self, phase: Phase, session: Session, what: str, at: datetime) -> None:
-        """Say everywhere where the day is and what comes next."""
-        self.health.agent_status = phase
-        sd_notify(f"STATUS={phase}: {what} at {at:%Y-%m-%d %H:%M:%S} UTC")
-        self._diary.write_status(
-            phase=phase,
-            cycle=self._number,
-            session=session,
-            prompt_hash=self._prompt.hash,
-            next_event=(what, at),
-        )
-
-
-def _summary(session: Session, book: Book) -> DailySummary:
-    gains = [Decimal(str(trip["pnl"])) for trip in book.round_trips]
-    return DailySummary(
-        session_on=session.on,
-        trades=len(gains),
-        winning_trades=sum(gain > 0 for gain in gains),
-        pnl_usd=sum(gains, Decimal(0)),
-        cash_usd=book.cash_usd,
-        equity_usd=book.equity_usd,
-        remaining_symbols=book.symbols,
-    )
-
-
-def _ending(
-    report: FlattenReport | None, book: Book | None, last_held: tuple[str, ...]
-) -> tuple[bool, tuple[str, ...]]:
-    """Whether the broker says flat, and what is left: its word first, else what was held last."""
-    if report:
-        return report.flat, report.remaining_symbols
-    if book:
-        return not book.positions and not book.open_orders, book.symbols
-    return False, last_held
+    def _unwell(self, why: str) -> None:
+        self.health.last_error = why
 
 
 def _next_hour(now: datetime) -> datetime:

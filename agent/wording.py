@@ -42,6 +42,11 @@ def hour(instant: datetime) -> str:
     return f"{new_york(instant):%I:%M %p}".lstrip("0")
 
 
+def clock_time(instant: datetime) -> str:
+    """`Mon 09:25 ET`."""
+    return f"{new_york(instant):%a %H:%M ET}"
+
+
 def day_and_hour(instant: datetime) -> str:
     """`Wednesday, November 05 at 9:30 AM ET`."""
     return f"{new_york(instant):%A, %B %d} at {hour(instant)} ET"
