@@ -109,6 +109,7 @@ class RiskConfig(BaseModel):
     max_stale_quotes: int = Field(10, ge=1, le=20)
     max_rejects: int = Field(5, ge=1, le=10)
     max_unknown_outcomes: int = Field(3, ge=1, le=6)
+    max_slippage_fraction: Fraction = Field(Decimal("0.003"), le=Decimal("0.006"))
     min_confidence: float = Field(0.60, ge=0.5, le=1)
     max_entries_per_day: int = Field(50, ge=0, le=100)
     max_entries_per_minute: int = Field(4, ge=1, le=8)

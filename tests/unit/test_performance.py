@@ -73,5 +73,5 @@ def test_a_line_of_the_history_is_the_trade_again() -> None:
     assert (record["symbol"], record["pnl"], record["quantity"]) == ("SPY", -12.5, 10)
     assert list(record) == [
         "symbol", "side", "quantity", "entry_price", "exit_price", "pnl", "opened_at", "closed_at",
-        "exit_reason", "entry_order", "exit_order", "decision_id",
+        "exit_reason", "entry_order", "exit_order", "decision_id", "slippage_usd",
     ]  # fmt: skip

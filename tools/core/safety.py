@@ -90,8 +90,9 @@ class Finding:
 class RiskVerdict:
     """The desk's ruling on one ticket: every reason, and a quantity that only ever shrank.
 
-    `notes` say what was changed or assumed (a clipped size, a default stop); `findings` are what
-    each rule found, by its name.
+    `decision_price` is the quote's mid at the first look at the ticket; `notes` say what was
+    changed or assumed (a clipped size, a default stop); `findings` are what each rule found, by its
+    name.
     """
 
     symbol: str
@@ -101,6 +102,7 @@ class RiskVerdict:
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
     risk_usd: Decimal | None = None
+    decision_price: Decimal | None = None
     denials: tuple[Denial, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[tuple[str, Finding], ...] = ()
@@ -136,6 +138,7 @@ class RiskLimits:
     max_stale_quotes: int = 10
     max_rejects: int = 5
     max_unknown_outcomes: int = 3
+    max_slippage_fraction: Decimal = Decimal("0.003")
     min_confidence: float = 0.60
     max_entries_per_day: int = 50
     max_entries_per_minute: int = 4

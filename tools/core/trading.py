@@ -94,7 +94,8 @@ class OrderIntent:
     """An order as it will be sent: complete, approved and committed before the POST.
 
     `client_order_id` is the idempotency key. `stop_loss_price` and `take_profit_price` are the legs
-    that the broker holds; `limit_price` and `stop_price` price the order itself.
+    that the broker holds; `limit_price` and `stop_price` price the order itself. `decision_price`
+    is what a share cost when this was decided: slippage is measured from it.
     """
 
     client_order_id: str
@@ -108,6 +109,7 @@ class OrderIntent:
     take_profit_price: Decimal | None = None
     decision_id: str = ""
     prompt_hash: str = ""
+    decision_price: Decimal | None = None
 
     @property
     def order_class(self) -> OrderClass:
@@ -225,6 +227,8 @@ class Trade:
     entry_client_order_id: str
     exit_client_order_id: str
     decision_id: str
+    slippage_usd: Decimal | None = None
+    """Lost to worse prices than were decided, as far as known; negative for better ones."""
 
     @property
     def winning(self) -> bool:

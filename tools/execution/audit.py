@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,8 @@ from tools.execution.order_desk import OrderDesk
 from tools.execution.premises import Premises
 from tools.execution.rebuilding import adopt_our_orders
 from tools.execution.reconcile import decisions_behind, differences, foreign
-from tools.execution.round_trips import carried_into, round_trips
+from tools.execution.round_trips import carried_into, executions, round_trips
+from tools.execution.slippage import Execution, decided_prices
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg, leg_of
 from tools.journal.state_store import IntentStatus, SessionRecord
@@ -57,6 +58,7 @@ class Auditor:
         self._executed: dict[str, Decimal] | None = None
         self.trades: tuple[Trade, ...] = ()
         """The session's closed round trips as of the last audit."""
+        self._executions: Sequence[Execution] = ()
         self._differences: Mapping[str, Decimal] = {}
         self._adopted: dict[str, Decimal] = {}
         self._strangers: set[str] = set()
@@ -118,6 +120,8 @@ class Auditor:
 
     def _cancel_stale_entries(self, look: _Look) -> None:
         lifetime = timedelta(seconds=self._premises.limits.entry_lifetime_seconds)
+        if self._control.latch():
+            lifetime = timedelta(0)
         for order in look.orders:
             entry = leg_of(order.client_order_id) is Leg.ENTRY
             if entry and order.open and self._premises.now() - order.submitted_at >= lifetime:
@@ -165,14 +169,19 @@ class Auditor:
 
     def _write_trades(self, look: _Look, began: SessionRecord) -> None:
         intents = [record.intent for record in self._store.intents_on(look.session.on)]
+        decided = decided_prices(intents)
         trades = round_trips(
             look.orders,
             began.opening,
             opened_at=look.session.wake_at,
             decisions=decisions_behind(look.session.on, intents, look.orders, began.opening),
+            decided=decided,
         )
         self.trades = tuple(trades)
         self._files.write_trades(look.session.on, self.trades)
+        done = executions(look.orders, decided)
+        self._files.write_fills(look.session.on, done)
+        self._executions = [one for one in done if one.client_order_id in decided]
 
     def _watch_breakers(self, look: _Look, began: SessionRecord) -> None:
         if self._premises.now() >= look.session.close_at:
@@ -186,7 +195,7 @@ class Auditor:
             for order in look.orders
             if order.filled_quantity > asked.get(order.client_order_id, order.filled_quantity)
         ]
-        self._watch.look(began, look.account, self.trades, overfilled)
+        self._watch.look(began, look.account, self.trades, self._executions, overfilled)
 
     def _write_position(self, look: _Look, event: str) -> None:
         """A line at the start, after each fill, and for a named event."""

@@ -7,16 +7,18 @@ what happened, and a day that was over is over again.
 import itertools
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from pydantic import TypeAdapter
 
+from tools.core.alerts import AlertKind, alert
 from tools.core.safety import DenialReason, RiskVerdict, TradingState
 from tools.core.trading import Account, Trade
 from tools.execution.premises import Premises
 from tools.execution.rulings import Ruling
+from tools.execution.slippage import Execution
 from tools.execution.trading_control import BREAKER, TradingControl
 from tools.journal.state_store import SessionRecord, StateUnavailable
 from tools.safety.breakers import (
@@ -24,6 +26,7 @@ from tools.safety.breakers import (
     BreakerState,
     EquitySeen,
     Event,
+    Filled,
     OrderRefused,
     Overfilled,
     QuoteSeen,
@@ -53,9 +56,12 @@ class BreakerWatch:
         began: SessionRecord,
         account: Account,
         trades: Sequence[Trade],
+        executions: Sequence[Execution] = (),
         overfilled: Sequence[str] = (),
     ) -> None:
-        """What an audit found: the book's worth, the session's round trips, fills beyond intents.
+        """What an audit found: the book's worth, the session's round trips and executions.
+
+        Of the executions those count that were decided at a price and have ended.
 
         Raises StateUnavailable.
         """
@@ -68,6 +74,7 @@ class BreakerWatch:
             events: list[Event] = [
                 *closed,
                 worth,
+                *_fills(executions),
                 *(Overfilled(at=now, client_order_id=one) for one in overfilled),
             ]
             self._feed(state, events, now)
@@ -108,7 +115,7 @@ class BreakerWatch:
         if not trip.open_at(now):
             return
         words = f"{trip.breaker}: {trip.reason}"
-        logger.warning("circuit breaker %s", words)
+        logger.warning("circuit breaker %s", words, extra=alert(AlertKind.CIRCUIT_BREAKER))
         if trip.breaker.halts:
             self._control.halt(words, BREAKER)
         else:
@@ -128,6 +135,16 @@ class BreakerWatch:
     def _stored(self) -> BreakerState | None:
         text = self._store.breakers()
         return None if text is None else _STATE.validate_json(text)
+
+
+def _fills(executions: Sequence[Execution]) -> Iterator[Filled]:
+    for one in executions:
+        if one.done and one.slippage_fraction is not None:
+            yield Filled(
+                at=one.at,
+                client_order_id=one.client_order_id,
+                slippage_fraction=one.slippage_fraction,
+            )
 
 
 def _reasons(verdict: RiskVerdict) -> list[DenialReason]:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from tools.core.trading import Account, Position, Trade
+from tools.execution.slippage import Execution, fill_lines
 from tools.journal import history
 from tools.journal.trade_lines import to_record
 
@@ -15,6 +16,7 @@ class DayFiles:
     def __init__(self, agent_folder: Path) -> None:
         self._folder = agent_folder
         self._trades: tuple[date, Sequence[Trade]] | None = None
+        self._fills: tuple[date, Sequence[Execution]] | None = None
 
     def write_trades(self, session_on: date, trades: Sequence[Trade]) -> None:
         """The session's closed round trips, the whole file; empty while there is none."""
@@ -22,6 +24,13 @@ class DayFiles:
             path = history.trades_path(self._folder, session_on)
             history.replace(path, [to_record(trade) for trade in trades])
             self._trades = session_on, trades
+
+    def write_fills(self, session_on: date, executions: Sequence[Execution]) -> None:
+        """What each order of the session executed, and its slippage; the whole file."""
+        if executions and (session_on, executions) != self._fills:
+            path = history.fills_path(self._folder, session_on)
+            history.replace(path, fill_lines(executions))
+            self._fills = session_on, executions
 
     def append_event(
         self, session_on: date, at: datetime, kind: str, symbol: str, words: str

@@ -15,10 +15,11 @@ from types import MappingProxyType
 
 from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason, RiskVerdict, TradingState
-from tools.core.trading import Order, OrderIntent, OrderTicket, OrderType, Position, Side
+from tools.core.trading import Order, OrderTicket, Position
 from tools.execution.appraisal import Appraisal
 from tools.execution.books import Books
 from tools.execution.breaker_watch import BreakerWatch
+from tools.execution.drafts import entry_of, exit_of, stop_of
 from tools.execution.gate_ledger import GateLedger
 from tools.execution.order_sender import OrderSender
 from tools.execution.premises import Premises
@@ -74,19 +75,7 @@ class OrderDesk:
                 logger.info("%s refused: %s", ticket.symbol, words)
                 self._watch.heed(verdict)
                 return self._ledger.record(ticket, Ruling(verdict=verdict), book, sent=True)
-            draft = OrderIntent(
-                client_order_id="",
-                symbol=verdict.symbol,
-                side=Side.BUY,
-                quantity=verdict.quantity,
-                order_type=OrderType.LIMIT,
-                limit_price=verdict.entry_price,
-                stop_loss_price=verdict.stop_price,
-                take_profit_price=verdict.target_price,
-                decision_id=ticket.decision_id,
-                prompt_hash=ticket.prompt_hash,
-            )
-            ruling = self._sender.send(draft, Leg.ENTRY, verdict)
+            ruling = self._sender.send(entry_of(ticket, verdict), Leg.ENTRY, verdict)
             self._watch.heed(verdict, ruling)
             return self._ledger.record(ticket, ruling, book, sent=True)
 
@@ -116,9 +105,7 @@ class OrderDesk:
             position = self._books.position(symbol)
             if position is None or not gap:
                 return approved(symbol, note="there is nothing to protect")
-            draft = replace(
-                _exit_of(position), quantity=gap, order_type=OrderType.STOP, stop_price=stop_price
-            )
+            draft = stop_of(position, gap, stop_price)
             ruling = self._sender.send(draft, Leg.STOP, approved(symbol, gap).verdict)
             if not ruling.rejected:
                 return ruling
@@ -185,7 +172,7 @@ class OrderDesk:
         return asked
 
     def _sell(self, position: Position, decision_id: str) -> Ruling:
-        draft = _exit_of(position, decision_id)
+        draft = exit_of(position, decision_id)
         verdict = approved(position.symbol, draft.quantity).verdict
         ruling = self._sender.send(draft, Leg.EXIT, verdict)
         if not ruling.verdict.approved:
@@ -231,15 +218,3 @@ class OrderDesk:
             return replace(self._books.read(), reconciled=True).entries_open
         halted = self._control.current().trading_state is TradingState.HALTED
         return not halted and not self._control.flattening and self._books.open()
-
-
-def _exit_of(position: Position, decision_id: str = "") -> OrderIntent:
-    """A market order that makes the position flat."""
-    return OrderIntent(
-        client_order_id="",
-        symbol=position.symbol,
-        side=Side.SELL if position.quantity > 0 else Side.BUY,
-        quantity=abs(position.quantity),
-        order_type=OrderType.MARKET,
-        decision_id=decision_id,
-    )

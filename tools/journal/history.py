@@ -25,6 +25,11 @@ def trades_path(agent_folder: Path, session_on: date) -> Path:
     return agent_folder / "trades" / f"{session_on}_trades.jsonl"
 
 
+def fills_path(agent_folder: Path, session_on: date) -> Path:
+    """`fills/YYYY-MM-DD_fills.jsonl`: what each order executed, and its slippage."""
+    return agent_folder / "fills" / f"{session_on}_fills.jsonl"
+
+
 def position_path(agent_folder: Path) -> Path:
     """`position/position.jsonl`: one line per change of the book, the last one is the present."""
     return agent_folder / "position" / "position.jsonl"

@@ -23,6 +23,7 @@ def to_record(trade: Trade) -> dict[str, Any]:
         "entry_order": trade.entry_client_order_id,
         "exit_order": trade.exit_client_order_id,
         "decision_id": trade.decision_id,
+        "slippage_usd": trade.slippage_usd,
     }
 
 
@@ -41,4 +42,5 @@ def from_record(record: Mapping[str, Any]) -> Trade:
         entry_client_order_id=record["entry_order"],
         exit_client_order_id=record["exit_order"],
         decision_id=record["decision_id"],
+        slippage_usd=None if (lost := record.get("slippage_usd")) is None else Decimal(str(lost)),
     )

@@ -39,6 +39,7 @@ def judge(proposal: Proposal, book: Book, limits: RiskLimits) -> RiskVerdict:
         stop_price=proposal.stop_price,
         target_price=proposal.target_price,
         risk_usd=None if denials else risk,
+        decision_price=_decision_price(proposal),
         denials=tuple(denials),
         notes=tuple(notes),
         findings=tuple(findings),
@@ -51,6 +52,12 @@ def _draft(proposal: Proposal) -> Draft | None:
     if entry is None or stop is None or not 0 < stop < entry:
         return None
     return Draft(proposal=proposal, entry_price=entry, stop_price=stop)
+
+
+def _decision_price(proposal: Proposal) -> Decimal | None:
+    if proposal.decided is not None:
+        return proposal.decided.price
+    return proposal.quote.mid if proposal.quote else None
 
 
 def _denial(finding: Finding) -> Denial:

@@ -18,6 +18,9 @@ NEAR_THE_LIMIT = Decimal("0.75")
 
 BURST = timedelta(minutes=5)
 
+SLIPPAGE_FILLS = 10
+"""Over so many fills the mean of the slippage is taken."""
+
 
 class Breaker(StrEnum):
     """Every breaker, by the name that its log line shows."""
@@ -32,6 +35,7 @@ class Breaker(StrEnum):
     STALE_DATA = "stale_data"
     REJECT_BURST = "reject_burst"
     UNKNOWN_BURST = "unknown_burst"
+    SLIPPAGE = "slippage"
     OVERFILL = "overfill"
 
     @property
@@ -87,6 +91,15 @@ class OrderRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """An order that was decided at a price has ended; it cost so much more than that price."""
+
+    at: datetime
+    client_order_id: str
+    slippage_fraction: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overfilled:
     """More shares were executed than an intent had asked for."""
 
@@ -94,7 +107,9 @@ class Overfilled:
     client_order_id: str
 
 
-type Event = EquitySeen | TradeClosed | AnalysisEnded | QuoteSeen | OrderRefused | Overfilled
+type Event = (
+    EquitySeen | TradeClosed | AnalysisEnded | QuoteSeen | OrderRefused | Filled | Overfilled
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +139,9 @@ class BreakerState:
     stale: int = 0
     rejects: tuple[datetime, ...] = ()
     unknowns: tuple[datetime, ...] = ()
+    fills: tuple[str, ...] = ()
+    """Whose slippage has been counted."""
+    slippages: tuple[Decimal, ...] = ()
     trips: tuple[Trip, ...] = ()
 
     def open_trips(self, now: datetime) -> tuple[Trip, ...]:
@@ -164,6 +182,8 @@ def step(state: BreakerState, event: Event, limits: RiskLimits) -> BreakerState:
             return replace(_paused(state, Breaker.STALE_DATA, event, words, limits), stale=0)
         case OrderRefused():
             return _refusal(state, event, limits)
+        case Filled():
+            return _fill(state, event, limits)
         case Overfilled():
             words = f"{event.client_order_id} executed more than was asked for"
             return _tripped(state, Trip(breaker=Breaker.OVERFILL, at=event.at, reason=words))
@@ -221,6 +241,19 @@ def _refusal(state: BreakerState, event: OrderRefused, limits: RiskLimits) -> Br
         words = f"{len(times)} orders {what} within five minutes"
         state, times = _paused(state, breaker, event, words, limits), ()
     return replace(state, unknowns=times) if event.unknown else replace(state, rejects=times)
+
+
+def _fill(state: BreakerState, event: Filled, limits: RiskLimits) -> BreakerState:
+    """Once for each order, however often it is told."""
+    if event.client_order_id in state.fills:
+        return state
+    lost = (*state.slippages, event.slippage_fraction)[-SLIPPAGE_FILLS:]
+    state = replace(state, fills=(*state.fills, event.client_order_id), slippages=lost)
+    mean = sum(lost) / len(lost)
+    if len(lost) < SLIPPAGE_FILLS or mean <= limits.max_slippage_fraction:
+        return state
+    words = f"{mean:.3%} lost to slippage, the mean of the last {len(lost)} fills"
+    return replace(_paused(state, Breaker.SLIPPAGE, event, words, limits), slippages=())
 
 
 def _paused(
