@@ -7,6 +7,7 @@ flatten's, from the flatten time on.
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -18,6 +19,7 @@ from tools.core.errors import Unavailable
 from tools.core.reports import FlattenReport
 from tools.execution.leases import Leases
 from tools.execution.trade_room import TradeRoom
+from tools.safety.reset_codes import LIFETIME_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class OperatorDoors:
             Door(path="/flatten", method="GET", handler=self._show_flatten, roles=BOTH),
             Door(path="/lease", method="POST", handler=self._lease, roles=AGENT),
             Door(path="/kill", method="POST", handler=self._kill, roles=OPERATOR),
+            Door(path="/reset-code", method="POST", handler=self._reset_code, roles=OPERATOR),
             Door(path="/reset", method="POST", handler=self._reset, roles=OPERATOR),
             Door(path="/state", method="GET", handler=self._show_state, roles=BOTH),
         )
@@ -51,7 +54,7 @@ class OperatorDoors:
         if role is Role.AGENT and early:
             words = "the agent may flatten from the flatten time on, not earlier"
             return JSONResponse({"error": words}, status_code=403)
-        if await _word(request, "reason") is None:
+        if _word(await _body(request), "reason") is None:
             return _bad_request("reason")
         await anyio.to_thread.run_sync(self._room.monitor.request_flatten, role.value)
         await self._rouse()
@@ -64,7 +67,7 @@ class OperatorDoors:
 
     async def _lease(self, request: Request) -> Response:
         """A trader starts, and is from here on the only one that is obeyed."""
-        holder = await _word(request, "holder")
+        holder = _word(await _body(request), "holder")
         if not holder:
             return _bad_request("holder")
         try:
@@ -75,27 +78,42 @@ class OperatorDoors:
         return JSONResponse({"epoch": lease.epoch, "account": lease.account})
 
     async def _kill(self, request: Request) -> Response:
-        """Nothing but the flatten from here on."""
-        return await self._change(request, self._room.control.halt, "kill switch")
+        """Nothing but the flatten from here on, and all is closed unless the body says otherwise.
+
+        The monitor closes; it is woken, and the caller polls `/flatten`.
+        """
+        body = await _body(request)
+        reason, keep = _word(body, "reason"), (body or {}).get("keep_positions", False)
+        if not reason or not isinstance(keep, bool):
+            return _bad_request("reason")
+        pull = partial(self._room.kill_switch.pull, keep_positions=keep)
+        await anyio.to_thread.run_sync(pull, reason, Role.OPERATOR.value)
+        await self._rouse()
+        return await self._show_state(request)
+
+    async def _reset_code(self, _: Request) -> Response:
+        """The first step of a reset. The answer is the only place that shows the code."""
+        issue = self._room.kill_switch.issue_code
+        code = await anyio.to_thread.run_sync(issue, Role.OPERATOR.value)
+        answer = {"code": code, "expires_in_seconds": LIFETIME_SECONDS}
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
     async def _reset(self, request: Request) -> Response:
-        """Back to ACTIVE."""
-        return await self._change(request, self._room.control.reset, "reset")
-
-    async def _show_state(self, _: Request) -> Response:
-        return await anyio.to_thread.run_sync(self._state)
-
-    async def _change(
-        self, request: Request, change: Callable[[str, str], None], what: str
-    ) -> Response:
-        reason = await _word(request, "reason")
-        if not reason:
-            return _bad_request("reason")
-        logger.warning("%s: %s", what, reason)
+        """Back to ACTIVE, for who gives the code back."""
+        body = await _body(request)
+        code, reason = _word(body, "code"), _word(body, "reason")
+        if not code or not reason:
+            return _bad_request("code" if reason else "reason")
+        reset = self._room.kill_switch.reset
         try:
-            await anyio.to_thread.run_sync(change, reason, Role.OPERATOR.value)
+            refusal = await anyio.to_thread.run_sync(reset, code, reason, Role.OPERATOR.value)
         except Unavailable as error:
             return JSONResponse({"error": str(error)}, status_code=503)
+        if refusal:
+            return JSONResponse({"error": refusal}, status_code=403)
+        return await self._show_state(request)
+
+    async def _show_state(self, _: Request) -> Response:
         return await anyio.to_thread.run_sync(self._state)
 
     def _state(self) -> Response:
@@ -109,20 +127,26 @@ class OperatorDoors:
                 "reason": record.reason,
                 "actor": record.actor,
                 "since": record.since.isoformat(),
+                "latched": self._room.control.latch() is not None,
                 "reconciled": self._room.books.reconciled,
                 "now": self._room.premises.now().isoformat(),
             }
         )
 
 
-async def _word(request: Request, name: str) -> str | None:
-    """The body's field `name`, "" without one; None when the body is not what it should be."""
+async def _body(request: Request) -> dict[str, Any] | None:
+    """The body, {} without one; None when it is not a JSON object."""
     raw = await request.body()
     try:
         body = json.loads(raw) if raw else {}
     except ValueError:
         return None
-    word = body.get(name, "") if isinstance(body, dict) else None
+    return body if isinstance(body, dict) else None
+
+
+def _word(body: dict[str, Any] | None, name: str) -> str | None:
+    """The body's field `name`, "" without one; None when body or field is not what it should be."""
+    word = None if body is None else body.get(name, "")
     return word if isinstance(word, str) and len(word) <= MOST_WORDS else None
 
 

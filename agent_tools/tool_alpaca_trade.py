@@ -50,6 +50,8 @@ logger = logging.getLogger(__name__)
 MONITOR_ACTOR, MONITOR_RANK = "trade.monitor", 10
 PERIOD, SIMULATED_PERIOD = timedelta(seconds=5), timedelta(seconds=60)
 AFTER_A_FAILURE = timedelta(seconds=1)
+LATCH_SECONDS, LATCH_SECONDS_CLOSED = 1.0, 30.0
+"""Real seconds between two looks for a latch that somebody else wrote; each order looks itself."""
 
 Symbol = Annotated[str, Field(max_length=12)]
 Confidence = Annotated[float, Field(ge=0, le=1)]
@@ -177,8 +179,9 @@ class TradeTools:
         return self._obey(epoch, symbol, lambda: self._desk.tighten_stop(symbol, price))
 
     def halt(self, reason: Words) -> State:
-        """Stop all trading until an operator resets it."""
-        self._room.control.halt(reason, Role.AGENT.value)
+        """Pull the kill switch: all is closed, and nothing trades until an operator resets it."""
+        self._room.kill_switch.pull(reason, Role.AGENT.value)
+        anyio.from_thread.run(self._wake)
         record = self._room.control.current()
         return State(trading_state=record.trading_state, reason=record.reason)
 
@@ -239,6 +242,21 @@ async def watch(clock: Clock, room: TradeRoom, joined: asyncio.Event) -> None:
             await clock.sleep_until(wake)
 
 
+async def watch_latch(room: TradeRoom, rouse: Callable[[], Awaitable[None]]) -> None:
+    """Wake the monitor when the kill switch was pulled by who could not reach this server.
+
+    By real seconds, in a simulation too: it is a person who pulls it.
+    """
+    pulled = False
+    while True:
+        before, pulled = pulled, room.control.latch() is not None
+        if pulled and not before:
+            await rouse()
+        session, now = room.books.session(), room.premises.now()
+        trading = session is not None and session.open_at <= now
+        await asyncio.sleep(LATCH_SECONDS if trading else LATCH_SECONDS_CLOSED)
+
+
 def counter(
     room: TradeRoom,
     tokens: Mapping[Role, SecretStr],
@@ -272,6 +290,7 @@ async def _serve(settings: Settings) -> None:
     async with make_clock(settings) as clock:
         budget = MessageBudget(clock.now)
         premises = Premises(
+            home=settings.home,
             broker=make_broker(settings, budget),
             market=make_market_data(settings, clock.now),
             store=StateStore(settings.home / "data" / "state.sqlite3", clock.now()),
@@ -294,7 +313,7 @@ async def _serve(settings: Settings) -> None:
             await joined.wait()  # who sees /health may let simulated time go
             await serve(server.app(), settings.trade_port)
 
-        await _until_one_ends(watch(clock, room, joined), answer())
+        await _until_one_ends(watch(clock, room, joined), answer(), watch_latch(room, rouse))
 
 
 async def _until_one_ends(*lives: Coroutine[None, None, None]) -> None:

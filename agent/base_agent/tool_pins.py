@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mcp import Tool
 
-PINNED = "d61b229208eb0a5189139c48501ec53658b687a5a7293e7bd3c2e399f7c42dc8"
+PINNED = "0cf7c32a22621e25ce1c50420c2a2af5b8f6a4957c773e6d90ec2388872b1ae3"
 
 
 def fingerprint(tools: Sequence[Tool]) -> str:

@@ -164,7 +164,7 @@ async def test_the_stop_can_be_raised_and_the_model_can_halt(bench: Bench) -> No
         raised = await call(client, "tighten_stop", symbol="SPY", stop_price=99.5)
         assert (raised["approved"], raised["stop_price"]) == (True, 99.5)
         state = await call(client, "halt", reason="I see nonsense")
-        assert state == {"trading_state": "HALTED", "reason": "I see nonsense"}
+        assert state == {"trading_state": "HALTED", "reason": "kill switch: I see nonsense"}
         refused = await call(client, "place_order", **{**ENTRY, "symbol": "IBM"})
     assert [one["reason"] for one in refused["denials"]] == ["state"]
 

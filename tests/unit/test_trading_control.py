@@ -16,7 +16,7 @@ NOW = datetime(2025, 11, 5, 15, 0, tzinfo=UTC)
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[TradingControl]:
     store = StateStore(tmp_path / "state.sqlite3", NOW)
-    yield TradingControl(store, lambda: NOW)
+    yield TradingControl(store, lambda: NOW, tmp_path)
     store.close()
 
 

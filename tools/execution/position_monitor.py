@@ -12,14 +12,17 @@ from typing import Literal
 
 from tools.core.errors import BrokerUnavailable, Unavailable
 from tools.core.reports import FlattenReport
+from tools.core.session import Session
 from tools.execution.audit import Auditor
 from tools.execution.books import Books
 from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.flatten import flatten
+from tools.execution.kill_switch import KILL_SWITCH, KillSwitch
 from tools.execution.order_desk import OrderDesk
 from tools.execution.premises import Premises
 from tools.execution.trading_control import BREAKER, MONITOR, TradingControl
 from tools.journal.state_store import StateUnavailable
+from tools.risk.book import working
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +57,14 @@ class PositionMonitor:
         desk: OrderDesk,
         auditor: Auditor,
         watch: BreakerWatch,
+        switch: KillSwitch,
         *,
         period: timedelta,
     ) -> None:
         """`period` is the market time between two looks while the market is open."""
         self._premises, self._control, self._books = premises, control, books
         self._desk, self._auditor, self._period = desk, auditor, period
-        self._watch = watch
+        self._watch, self._switch, self._killed = watch, switch, False
         self._audit_due = premises.now()
         self._away, self._failures = False, 0
         self._asked, self._report = self._remembered_flatten()
@@ -70,15 +74,17 @@ class PositionMonitor:
 
         `wait(t)` returns at the instant `t`; only a flatten waits.
         """
+        killed, before = self._switch.heed() is not None, self._killed
+        self._killed = killed
         if caller := self._flatten_caller():
             self._flatten(caller, wait)
-        elif self._premises.now() >= self._audit_due:
+        elif self._premises.now() >= self._audit_due or (killed and not before):
             self.look()
 
     def next_wake(self) -> datetime:
         """When the next turn may have something to do."""
         now, session = self._premises.now(), self._books.session()
-        if self._asked:
+        if self._asked or (not self._killed and self._control.latch()):
             return now
         if session is None:
             return now + PAST_THE_TABLE
@@ -139,9 +145,17 @@ class PositionMonitor:
         if overdue and not (self._report and _settles(self._report, session.flatten_at)):
             logger.warning("nobody has flattened the session: the monitor does")
             self.request_flatten(MONITOR)
-        elif self._watch.day_over and session.open_at <= now < session.close_at and self._held():
-            self.request_flatten(BREAKER)
+        elif closer := self._closer(session):
+            self.request_flatten(closer)
         return self._asked
+
+    def _closer(self, session: Session) -> str:
+        """Who wants all closed in mid-session, while there is something to close."""
+        killed = self._switch.closing()
+        wanted = killed or self._watch.day_over
+        if not wanted or not session.open_at <= self._premises.now() < session.close_at:
+            return ""
+        return (KILL_SWITCH if killed else BREAKER) if self._exposed() else ""
 
     def _flatten(self, caller: str, wait: Callable[[datetime], None]) -> None:
         session = self._books.begun_session()
@@ -165,14 +179,16 @@ class PositionMonitor:
             logger.error("NOT FLAT: %s", ", ".join(report.remaining_symbols) or "unknown")
         self.look("flatten")
 
-    def _held(self) -> bool:
-        """Something is held that a flatten would close."""
+    def _exposed(self) -> bool:
+        """Something is held or open that a flatten would close: an entry may still be filled."""
         exempt = self._premises.limits.flatten_exempt_symbols
         try:
             positions = self._premises.broker.positions()
+            orders = working(self._premises.broker.open_orders())
         except BrokerUnavailable:
             return False
-        return any(one.quantity and one.symbol not in exempt for one in positions)
+        held = {one.symbol for one in positions if one.quantity}
+        return bool(held.union(one.symbol for one in orders) - exempt)
 
     def _remembered_flatten(self) -> tuple[str | None, FlattenReport | None]:
         """What was asked for and not finished, and the last report, from before this start."""

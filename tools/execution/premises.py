@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from tools.core.safety import RiskLimits
 from tools.core.seams import Broker, MarketData
@@ -15,6 +16,7 @@ from tools.schedule.market_hours import MarketHours
 class Premises:
     """The seams and the settings, chosen once. `now` may be called from any thread."""
 
+    home: Path
     broker: Broker
     market: MarketData
     store: StateStore

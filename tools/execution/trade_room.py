@@ -10,6 +10,7 @@ from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.day_files import DayFiles
 from tools.execution.gate_ledger import GateLedger
 from tools.execution.guard import Guard
+from tools.execution.kill_switch import KillSwitch
 from tools.execution.order_desk import OrderDesk
 from tools.execution.position_monitor import PositionMonitor
 from tools.execution.premises import Premises
@@ -22,6 +23,7 @@ class TradeRoom:
 
     premises: Premises
     control: TradingControl
+    kill_switch: KillSwitch
     books: Books
     desk: OrderDesk
     auditor: Auditor
@@ -30,17 +32,19 @@ class TradeRoom:
 
 def open_trade_room(premises: Premises, *, agent_folder: Path, period: timedelta) -> TradeRoom:
     """Build the room; `period` is the market time between two looks of the monitor."""
-    control = TradingControl(premises.store, premises.now)
+    control = TradingControl(premises.store, premises.now, premises.home)
     books = Books(premises, control)
     watch = BreakerWatch(premises, control)
     desk = OrderDesk(premises, control, books, watch, GateLedger(agent_folder))
     files = DayFiles(agent_folder)
+    switch = KillSwitch(premises, control, books, files)
     guard = Guard(premises, desk, files)
     auditor = Auditor(premises, control, books, desk, files, watch, guard)
-    monitor = PositionMonitor(premises, control, books, desk, auditor, watch, period=period)
+    monitor = PositionMonitor(premises, control, books, desk, auditor, watch, switch, period=period)
     return TradeRoom(
         premises=premises,
         control=control,
+        kill_switch=switch,
         books=books,
         desk=desk,
         auditor=auditor,

@@ -4,9 +4,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from tools.core.safety import TradingState
-from tools.journal.state_store import STATE_FILE, StateRecord, StateStore
+from tools.journal.state_store import STATE_FILE, StateRecord, StateStore, StateUnavailable
+from tools.safety import kill_switch
+from tools.safety.kill_switch import Latch
 
 logger = logging.getLogger(__name__)
 
@@ -17,14 +20,26 @@ BREAKER = "breaker"
 class TradingControl:
     """The state that every order is held against. Never blocked by an order."""
 
-    def __init__(self, store: StateStore, now: Callable[[], datetime]) -> None:
-        self._store, self._now = store, now
+    def __init__(self, store: StateStore, now: Callable[[], datetime], home: Path) -> None:
+        """`home` is where the kill switch's latch is, whoever made it."""
+        self._store, self._now, self._home = store, now, home
         self.flattening = False
         """A flatten is at work: it alone sends orders."""
         self._closures: dict[str, str] = {}
+        self._unwritten: Latch | None = None
 
     def current(self) -> StateRecord:
-        """The state now; at least REDUCING while a flatten is at work or entries are closed."""
+        """The state now: HALTED while the kill switch is pulled, whatever the state file says.
+
+        At least REDUCING while a flatten is at work or entries are closed.
+        """
+        if latch := self.latch():
+            return StateRecord(
+                trading_state=TradingState.HALTED,
+                reason=f"kill switch: {latch.reason}",
+                actor=latch.actor,
+                since=latch.at or self._now(),
+            )
         record = self._store.trading_state()
         if record.trading_state is not TradingState.ACTIVE:
             return record
@@ -54,9 +69,35 @@ class TradingControl:
         """Nothing but the flatten from here on, until an operator resets it."""
         self._set(TradingState.HALTED, reason, actor)
 
+    def kill(self, reason: str, actor: str, *, keep_positions: bool = False) -> None:
+        """Pull the kill switch: HALTED, over restarts and without the state file too."""
+        now = self._now()
+        try:
+            kill_switch.pull(
+                self._home, reason=reason, actor=actor, now=now, keep_positions=keep_positions
+            )
+        except OSError:
+            logger.exception("the kill switch's latch cannot be written: it holds until a restart")
+            self._unwritten = Latch(
+                reason=reason, actor=actor, at=now, keep_positions=keep_positions
+            )
+
+    def latch(self) -> Latch | None:
+        """The kill switch's latch, if it is pulled. One stat when it is not. Never raises."""
+        return kill_switch.read(self._home) or self._unwritten
+
     def reset(self, reason: str, actor: str) -> None:
-        """Back to ACTIVE, from whatever it was. For operators."""
+        """Back to ACTIVE, from whatever it was. For operators.
+
+        Raises StateUnavailable when the kill switch's latch cannot be taken away.
+        """
         self._set(TradingState.ACTIVE, reason, actor)
+        try:
+            kill_switch.release(self._home)
+        except OSError as error:
+            path = kill_switch.latch_path(self._home)
+            raise StateUnavailable(f"the kill switch stays pulled, {path}: {error}") from error
+        self._unwritten = None
 
     def reduce(self, reason: str, actor: str) -> bool:
         """ACTIVE becomes REDUCING; a stricter state stays. True when it changed."""
