@@ -167,6 +167,7 @@ def a_bench(
         hands.now = now
         broker = FaultyBroker(venue)
     premises = Premises(
+        home=home,
         broker=cast("Broker", broker),
         market=TapeData(tape, hours(), hands.read),
         store=StateStore(home / "data" / "state.sqlite3", hands.read()),

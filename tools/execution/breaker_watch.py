@@ -23,6 +23,7 @@ from tools.execution.trading_control import BREAKER, TradingControl
 from tools.journal.state_store import SessionRecord, StateUnavailable
 from tools.safety.breakers import (
     AnalysisEnded,
+    Breaker,
     BreakerState,
     EquitySeen,
     Event,
@@ -116,7 +117,9 @@ class BreakerWatch:
             return
         words = f"{trip.breaker}: {trip.reason}"
         logger.warning("circuit breaker %s", words, extra=alert(AlertKind.CIRCUIT_BREAKER))
-        if trip.breaker.halts:
+        if trip.breaker is Breaker.OVERFILL:
+            self._control.kill(words, BREAKER)  # we send what nobody asked for: a person looks
+        elif trip.breaker.halts:
             self._control.halt(words, BREAKER)
         else:
             self._control.reduce(words, BREAKER)
