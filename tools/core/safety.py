@@ -16,6 +16,32 @@ class TradingState(StrEnum):
     """Nothing but the flatten."""
 
 
+class FlattenScope(StrEnum):
+    """What getting flat closes."""
+
+    ALL = "all"
+    """Every position of the account."""
+    OWN = "own"
+    """What our own orders bought."""
+
+
+class OvernightRule(StrEnum):
+    """What becomes of our own shares that are found in the morning."""
+
+    CLOSE_AT_OPEN = "close_at_open"
+    KEEP = "keep"
+    """They stay, and end with the session's flatten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldingRules:
+    """What is done with what is held. Without a scope there are no entries, and OWN holds."""
+
+    flatten_scope: FlattenScope | None = FlattenScope.ALL
+    overnight: OvernightRule = OvernightRule.CLOSE_AT_OPEN
+    close_on_stop: bool = False
+
+
 class DenialReason(StrEnum):
     """Why the desk says no: one name per rule."""
 
