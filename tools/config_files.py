@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tools.config_risk import Profile, RiskConfig, with_profile
 from tools.core.errors import ConfigError
+from tools.core.safety import FlattenScope, OvernightRule
 
 Symbols = Annotated[tuple[str, ...], Field(max_length=500)]
 
@@ -67,6 +68,9 @@ class ConfigFile(_Section):
     allowed_symbols: Symbols = ()
     banned_symbols: Symbols = ()
     flatten_exempt_symbols: Symbols = ()
+    flatten_scope: FlattenScope | None = None
+    overnight_positions: OvernightRule = OvernightRule.CLOSE_AT_OPEN
+    close_on_stop: bool = False
     flatten_minutes_before_close: int | None = Field(None, ge=2, le=120)
     entries_start_minutes_after_open: int = Field(0, ge=0, le=240)
     entries_end_minutes_before_close: int = Field(15, ge=2, le=240)

@@ -28,7 +28,7 @@ from tools.config_files import (
 )
 from tools.core.errors import ConfigError
 from tools.core.market import Market, market_of
-from tools.core.safety import RiskLimits
+from tools.core.safety import FlattenScope, HoldingRules, RiskLimits
 from tools.core.session import Timetable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,6 +90,16 @@ class Settings:
     def simulated(self) -> bool:
         """Time is the embedded exchange's, not the system's."""
         return bool(self.clock_url)
+
+    @property
+    def holding(self) -> HoldingRules:
+        """What is done with what is held; in live mode an operator has to choose the scope."""
+        everything = None if self.mode is Mode.LIVE else FlattenScope.ALL
+        return HoldingRules(
+            flatten_scope=self.config.flatten_scope or everything,
+            overnight=self.config.overnight_positions,
+            close_on_stop=self.config.close_on_stop,
+        )
 
     def require_broker(self) -> None:
         """Raises ConfigError unless the broker's keys are there."""
