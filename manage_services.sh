@@ -19,10 +19,29 @@ usage: manage_services.sh COMMAND
                    (OPTIONS are those of: python active_trader.py simulate)
   test [OPTIONS]   set up, then run the linter, the type checker and all tests
                    (OPTIONS are pytest's)
+
+As systemd services (with --user: your own, without root):
+
+  install          render the units, make the services' users, hand each its own keys, enable them
+  uninstall        take all of that away again; data/ and logs/ stay
+  start            start the servers, the trader and the flatten timer, and wait until they are ready
+  stop             stop them; positions keep their stops at the broker
+  restart          stop and start; refused while an order's outcome is open, but with --force
+  status           one screen: units, phase, positions, P&L, trading state, next event
+  logs [SERVICE]   the last lines of the journal: of data, trade, trader, flatten, embedded, or all
+                   (-n N lines; -f follows)
+  flatten          sell everything now, whatever is running
+  doctor           check keys, clock, disk, calendar, ports, versions, permissions and whether the
+                   model and the broker answer; says what to do, and ends with status 3 if unwell
 TEXT
 }
 
 say() { printf 'manage_services.sh: %s\n' "$*" >&2; }
+
+fail() {
+    say "$@"
+    exit 1
+}
 
 # Being on the PATH proves nothing: pyenv's shims answer for versions that are not selected, and Debian
 # ships a Python without venv. So each candidate is run.
@@ -141,10 +160,41 @@ run_tests() {
 
 command=${1:-}
 if [ $# -gt 0 ]; then shift; fi
+user_mode='' force=''
+rest=()
+for word in "$@"; do
+    case $command/$word in
+    demo/* | test/*) rest+=("$word") ;;
+    */--user) user_mode=yes ;;
+    restart/--force) force=yes ;;
+    logs/* | flatten/* | status/* | doctor/*) rest+=("$word") ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+done
+
+case $command in
+install | uninstall | start | stop | restart | status | logs | flatten | doctor)
+    cd -- "$root" # `python -m` reads the program from here
+    # shellcheck source=systemd/operate.sh
+    . "$root/systemd/operate.sh"
+    ;;
+esac
+
 case $command in
 setup) set_up requirements.txt ;;
-demo) demo "$@" ;;
-test) run_tests "$@" ;;
+demo) demo "${rest[@]}" ;;
+test) run_tests "${rest[@]}" ;;
+install | uninstall)
+    # shellcheck source=systemd/install.sh
+    . "$root/systemd/install.sh"
+    "${command}_services"
+    ;;
+start | stop | restart) "${command}_services" ;;
+logs) show_logs "${rest[@]}" ;;
+status | doctor | flatten) active_trader "$command" "${rest[@]}" ;;
 help | -h | --help) usage ;;
 *)
     usage >&2

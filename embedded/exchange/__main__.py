@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from embedded.exchange.options import Options, read_options
 from embedded.exchange.world import make_world
 from tools.core.errors import ConfigError
-from tools.hosting import PortTaken, bind, http_server, log_to, sd_notify
+from tools.hosting import PortTaken, QuietServer, bind, http_server, log_to, sd_notify
 from tools.schedule.market_hours import new_york
 
 CONFIGURATION_ERROR = 78
@@ -36,6 +37,13 @@ def main(arguments: Sequence[str]) -> int:
 
 async def serve(options: Options, page: Path) -> None:
     """Build the world and serve it; `page` shows simulated time unless an option names another."""
+    server, listener = await make_server(options, page)
+    sd_notify("READY=1")
+    await server.serve(sockets=[listener])
+
+
+async def make_server(options: Options, page: Path) -> tuple[QuietServer, socket.socket]:
+    """The world's server and where it listens: a request waits there until it is served."""
     world = await make_world(options, page)
     listener = await bind(options.port)
     server = http_server(world.app, ws="websockets-sansio")
@@ -49,8 +57,7 @@ async def serve(options: Options, page: Path) -> None:
         "simulated" if world.keeper else "real",
         f"{new_york(world.clock()):%Y-%m-%d %H:%M}",
     )
-    sd_notify("READY=1")
-    await server.serve(sockets=[listener])
+    return server, listener
 
 
 if __name__ == "__main__":

@@ -14,11 +14,15 @@ SEES = {
         *("agent", "console.cli", "tools.wiring", "tools.settings", "tools.core"),
         "tools.journal",  # which it hands to the agent
     ),
-    "agent": ("tools.core", "tools.schedule", "tools.hosting", "tools.general_tools"),
+    "agent": (
+        *("tools.core", "tools.schedule", "tools.hosting", "tools.general_tools"),
+        "tools.prompts",
+    ),
     "agent_tools": ("tools",),
     "console": ("tools",),
     "embedded.exchange": ("tools.core", "tools.simulation", "tools.schedule", "tools.hosting"),
     "embedded.model": ("tools.hosting",),
+    "embedded.__main__": ("embedded", "tools.core", "tools.hosting"),
     "prompts": (),
 }
 
@@ -27,6 +31,9 @@ _ANALYSIS = (
     "tools.ta_helper",
     "tools.bar_history",
     "tools.levels",
+    "tools.smart_money",
+    "tools.exhaustion",
+    "tools.data_quality",
 )
 
 # The library, highest first: a module imports from layers below and from its own group.
@@ -48,6 +55,7 @@ LAYERS: list[list[tuple[str, ...]]] = [
         ("tools.schedule",),
         ("tools.settings", "tools.config_files", "tools.config_risk"),
     ],
+    [("tools.prompts",)],
     [("tools.general_tools",), ("tools.alpaca_answers",)],
     [("tools.core",)],
 ]
