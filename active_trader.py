@@ -73,6 +73,7 @@ async def _trade(settings: "Settings") -> None:
         max_retries=settings.config.agent_config.max_retries,
         base_delay=settings.config.agent_config.base_delay,
     )
+    wiring.deliver_alerts(settings)
     async with wiring.make_clock(settings) as clock:
         await live(
             _options(settings),

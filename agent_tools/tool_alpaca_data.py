@@ -42,7 +42,7 @@ from tools.schedule.market_hours import MarketHours
 from tools.settings import Settings, load
 from tools.ta_helper import Analyst, warm_up
 from tools.technical_indicators import indicators, read
-from tools.wiring import make_broker, make_clock, make_hours, make_market_data
+from tools.wiring import deliver_alerts, make_broker, make_clock, make_hours, make_market_data
 
 MOST_SYMBOLS, MOST_BARS, MOST_MOVERS = 20, 60, 20
 CALENDAR_SESSIONS = 5
@@ -224,6 +224,7 @@ async def _serve(settings: Settings) -> None:
         (settings.home / "logs" / "alpaca_data_mcp.log", logging.NOTSET), level=settings.log_level
     )
     logging.getLogger().addHandler(incidents)
+    deliver_alerts(settings)
     async with make_clock(settings) as clock:
         tools = DataTools(
             make_market_data(settings, clock.now),

@@ -43,7 +43,7 @@ from tools.risk.book import working
 from tools.safety.message_budget import MessageBudget
 from tools.schedule.clocks import ClockLost
 from tools.settings import Settings, load
-from tools.wiring import make_broker, make_clock, make_hours, make_market_data
+from tools.wiring import deliver_alerts, make_broker, make_clock, make_hours, make_market_data
 
 logger = logging.getLogger(__name__)
 
@@ -287,6 +287,7 @@ async def _serve(settings: Settings) -> None:
         (settings.home / "logs" / "alpaca_trade_mcp.log", logging.NOTSET), level=settings.log_level
     )
     logging.getLogger().addHandler(incidents)
+    deliver_alerts(settings)
     async with make_clock(settings) as clock:
         budget = MessageBudget(clock.now)
         premises = Premises(

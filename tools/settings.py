@@ -30,6 +30,7 @@ from tools.core.errors import ConfigError
 from tools.core.market import Market, market_of
 from tools.core.safety import FlattenScope, HoldingRules, RiskLimits
 from tools.core.session import Timetable
+from tools.notifications import fault_in
 
 ROOT = Path(__file__).resolve().parents[1]
 LIVE_HOST, PAPER_HOST, DATA_HOST = (
@@ -74,6 +75,8 @@ class Settings:
     agent_token: SecretStr
     operator_token: SecretStr
     clock_url: str
+    alert_webhook: SecretStr
+    alert_command: SecretStr
     log_level: str
 
     @property
@@ -144,6 +147,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         )
     if mode is Mode.LIVE:
         _live_switches(home, values)
+    alert_webhook, alert_command = _alerts(values)
     keyless = "simulated" if mode is Mode.SIMULATION else ""
     return Settings(
         mode=mode,
@@ -166,6 +170,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         agent_token=SecretStr(values.get("MCP_TRADE_TOKEN", "")),
         operator_token=SecretStr(values.get("MCP_OPERATOR_TOKEN", "")),
         clock_url=clock_url,
+        alert_webhook=alert_webhook,
+        alert_command=alert_command,
         log_level=_log_level(values),
     )
 
@@ -206,6 +212,13 @@ def _urls(mode: Mode, values: Mapping[str, str]) -> tuple[str, str, str]:
     if mode is Mode.PAPER and urlsplit(trading).hostname == LIVE_HOST:
         raise ConfigError(f"ALPACA_TRADING_URL={trading} is the live host, but AGENT_MODE is paper")
     return trading, data, values.get("DEEPSEEK_BASE_URL", "https://api.deepseek.com")
+
+
+def _alerts(values: Mapping[str, str]) -> tuple[SecretStr, SecretStr]:
+    webhook, command = values.get("ALERT_WEBHOOK", ""), values.get("ALERT_COMMAND", "")
+    if fault := fault_in(webhook, command):
+        raise ConfigError(fault)
+    return SecretStr(webhook), SecretStr(command)
 
 
 def _live_switches(home: Path, values: Mapping[str, str]) -> None:

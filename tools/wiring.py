@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tools.core.errors import ConfigError
 from tools.core.seams import Broker
+from tools.notifications import deliver
 from tools.safety.message_budget import MessageBudget
 from tools.schedule.clocks import SimulatedClock, SystemClock
 from tools.schedule.market_hours import MarketHours
@@ -26,6 +27,15 @@ logger = logging.getLogger(__name__)
 TABLE_AHEAD = timedelta(days=390)
 # Alpaca publishes a minute's bar a moment after its end; the embedded exchange at its end.
 ALPACA_SETTLING = timedelta(seconds=5)
+
+
+def deliver_alerts(settings: Settings) -> None:
+    """To where the operator wants them; a rehearsal in simulated time wakes nobody."""
+    if not settings.simulated:
+        deliver(
+            webhook=settings.alert_webhook.get_secret_value(),
+            command=settings.alert_command.get_secret_value(),
+        )
 
 
 def make_clock(settings: Settings) -> SystemClock | SimulatedClock:

@@ -56,7 +56,7 @@ LAYERS: list[list[tuple[str, ...]]] = [
         ("tools.settings", "tools.config_files", "tools.config_risk"),
     ],
     [("tools.prompts",)],
-    [("tools.general_tools",), ("tools.alpaca_answers",)],
+    [("tools.general_tools",), ("tools.alpaca_answers",), ("tools.notifications",)],
     [("tools.core",)],
 ]
 
