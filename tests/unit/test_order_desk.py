@@ -205,7 +205,7 @@ def test_a_refused_sale_is_an_error_in_the_log_by_its_symbol(
 
 def test_a_sale_without_an_answer_gets_the_stop_back_and_no_second_one(bench: Bench) -> None:
     bench.room.desk.submit(a_ticket(stop="98"))
-    bench.broker.faults["submit"] = ["dropped", "dropped"]
+    bench.broker.faults["submit"] = ["dropped"] * 5
     unknown = [DenialReason.UNKNOWN_OUTCOME]
     assert reasons(bench.room.desk.close("SPY", reason="x")) == unknown
     assert reasons(bench.room.desk.close("SPY", reason="x")) == unknown

@@ -1,13 +1,18 @@
 """What became of an order: yes, no, or not known yet, and never two orders for one intent."""
 
+import threading
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.builders import a_ticket, an_intent
-from tests.trading import Bench, a_bench, opened, orders, reasons, statuses
+from tests.trading import Bench, a_bench, opened, orders, reasons, statuses, the_stop
+from tools.core.errors import OrderRejected
 from tools.core.safety import DenialReason
-from tools.core.trading import OrderStatus
+from tools.core.trading import OrderStatus, OrderType, Side
+from tools.execution import order_sender
 from tools.execution.rulings import Ruling
 from tools.journal.state_store import IntentStatus
 
@@ -159,7 +164,7 @@ def test_an_entry_is_not_sent_again_once_entries_are_closed(bench: Bench, stop: 
 
 def test_a_sale_is_not_sent_again_in_a_halt(bench: Bench) -> None:
     bench.room.desk.submit(a_ticket())
-    bench.broker.faults["submit"] = ["dropped", "dropped"]
+    bench.broker.faults["submit"] = ["dropped"] * 5
     bench.room.desk.close("SPY", reason="x")
     bench.room.control.halt("stop", "operator")
     bench.room.desk.resolve_open_intents()
@@ -173,3 +178,81 @@ def test_an_intent_left_open_by_a_crash_is_resolved_at_the_next_start(bench: Ben
     again = opened(bench.restart())
     assert statuses(again) == [IntentStatus.ACCEPTED]
     assert len(orders(again)) == 1
+
+
+def test_a_sale_that_is_held_up_is_sent_again_beside_it_and_sells_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_sender, "PATIENCE_SECONDS", 0.05)
+    bench.room.desk.submit(a_ticket())
+    answered = threading.Event()
+    bench.broker.faults["submit"] = [lambda: held_up(answered)]
+    ruling = bench.room.desk.close("SPY", reason="x")
+    assert ruling.verdict.approved
+    answered.set()
+    assert [one.client_order_id for one in orders(bench)] == [
+        "AT-2013-10-07-1-E",
+        "AT-2013-10-07-2-X",
+    ]
+    assert bench.held() == {}
+
+
+def test_an_entry_that_is_held_up_keeps_no_stop_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.room.desk.submit(a_ticket("IBM", stop="98"))
+    bench.broker.inner.cancel(the_stop(bench, "IBM"))
+    arrived, answered = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        arrived.set()
+        held_up(answered)
+
+    bench.broker.faults["submit"] = [hang]
+    entry = threading.Thread(target=lambda: bench.room.desk.submit(a_ticket()))
+    entry.start()
+    assert arrived.wait(10)
+    bench.room.monitor.look()
+    assert the_stop(bench, "IBM").quantity == bench.held()["IBM"]
+    assert "SPY" not in bench.held()
+    answered.set()
+    entry.join()
+
+
+def test_what_is_being_sent_is_not_sent_again_by_who_asks_what_became_of_it(bench: Bench) -> None:
+    arrived, answered = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        arrived.set()
+        held_up(answered)
+
+    bench.broker.faults["submit"] = [hang]
+    entry = threading.Thread(target=lambda: bench.room.desk.submit(a_ticket()))
+    entry.start()
+    assert arrived.wait(10)
+    assert bench.room.desk.resolve_open_intents()
+    assert len(bench.broker.sent()) == 1
+    answered.set()
+    entry.join()
+    assert statuses(bench) == [IntentStatus.ACCEPTED]
+
+
+def test_a_stop_that_is_refused_because_an_earlier_one_stands_sells_nothing(bench: Bench) -> None:
+    bench.room.desk.submit(a_ticket(stop="98"))
+    bench.broker.inner.cancel(the_stop(bench))
+    held = bench.held()["SPY"]
+
+    def another() -> None:
+        stop = an_intent("by-hand", side=Side.SELL, quantity=f"{held}", limit=None, stop=None)
+        stop = replace(stop, order_type=OrderType.STOP, stop_price=Decimal(98))
+        bench.broker.inner.submit(stop)
+        raise OrderRejected("insufficient qty available", code=403)
+
+    bench.broker.faults["submit"] = [another]
+    assert bench.room.desk.restore_stop("SPY", Decimal(98)).rejected
+    assert bench.held() == {"SPY": held}
+    assert the_stop(bench).client_order_id == "by-hand"
+
+
+def held_up(answered: threading.Event) -> None:
+    assert answered.wait(10)

@@ -33,7 +33,7 @@ class Halves:
 
 def half_filled(bench: Bench) -> None:
     """An entry of ten shares of which five are filled."""
-    bench.broker.inner._venue.meddle(Halves())  # type: ignore[attr-defined]
+    bench.broker.inner.venue.meddle(Halves())  # type: ignore[attr-defined]
     bench.room.desk.submit(a_ticket(quantity="10", stop="98"))
     bench.room.monitor.look()
     assert bench.held() == {"SPY": Decimal(5)}
@@ -128,7 +128,7 @@ def test_the_stop_comes_back_before_anybody_waits_for_the_answer_about_a_sale(
     bench: Bench,
 ) -> None:
     bench.room.desk.submit(a_ticket(quantity="10", stop="98"))
-    bench.broker.faults["submit"] = ["dropped", "dropped"]
+    bench.broker.faults["submit"] = ["dropped"] * 5
     bench.room.desk.close("SPY", reason="enough")
     bench.broker.calls.clear()
     bench.room.monitor.look()

@@ -1,8 +1,9 @@
 """The one door: whatever is bought or sold in a session, but for the flatten, passes here.
 
 One lock around look, rule, journal and send, so that two callers cannot both pass a limit that only
-one of them fits into. State and time are read last, right before the ruling: a halt that comes
-while a slow broker is asked still counts.
+one of them fits into; and another one for what shrinks or protects a position, which never waits
+for the answer about an entry. State and time are read last, right before the ruling: a halt that
+comes while a slow broker is asked still counts.
 """
 
 import logging
@@ -58,7 +59,7 @@ class OrderDesk:
         self._pricing, self._sender = Pricing(premises), OrderSender(premises)
         self._appraisal = Appraisal(premises, books, self._pricing)
         self._pause = pause or threading.Event().wait
-        self._lock = threading.Lock()
+        self._entries, self._exits = threading.Lock(), threading.Lock()
 
     def preview(self, ticket: OrderTicket, earlier: Mapping[str, Decimal] = EMPTY) -> RiskVerdict:
         """The ruling on `ticket` as if `earlier`, shares by symbol, had been bought already."""
@@ -68,7 +69,7 @@ class OrderDesk:
 
     def submit(self, ticket: OrderTicket) -> Ruling:
         """Rule on a ticket to buy and, if approved, send it: a marketable limit with its exits."""
-        with self._lock:
+        with self._entries:
             verdict, book = self._appraisal.rule(ticket, EMPTY)
             if not verdict.approved:
                 words = "; ".join(denial.message for denial in verdict.denials)
@@ -81,7 +82,7 @@ class OrderDesk:
 
     def close(self, symbol: str, *, reason: str, decision_id: str = "") -> Ruling:
         """Sell what is held of `symbol` at the market, once its resting orders are gone."""
-        with self._lock:
+        with self._exits:
             if denial := self._exit_denial(symbol):
                 return denial
             if not self._clear(symbol):
@@ -95,7 +96,7 @@ class OrderDesk:
 
     def restore_stop(self, symbol: str, stop_price: Decimal) -> Ruling:
         """Put the shares of `symbol` that no stop covers under one; if it is refused, sell all."""
-        with self._lock:
+        with self._exits:
             if self._control.flattening or not self._books.open():
                 return approved(symbol, note="there is nothing to protect")
             gap = self._gap(symbol)
@@ -107,19 +108,19 @@ class OrderDesk:
                 return approved(symbol, note="there is nothing to protect")
             draft = stop_of(position, gap, stop_price)
             ruling = self._sender.send(draft, Leg.STOP, approved(symbol, gap).verdict)
-            if not ruling.rejected:
+            if not (ruling.rejected and self._gap(symbol)):
                 return ruling
             self._clear(symbol)
             return self._sell(position, "")
 
     def adopt(self, record: IntentRecord, order: Order) -> None:
         """An intent that was given up has become `order` after all."""
-        with self._lock:
+        with self._exits:
             self._sender.adopt(record, order, wanted=False)
 
     def tighten_stop(self, symbol: str, stop_price: Decimal) -> Ruling:
         """Raise the resting stop of a long position; it is never lowered and never absent."""
-        with self._lock:
+        with self._exits:
             if denial := self._exit_denial(symbol):
                 return denial
             new, quote = cents(stop_price), self._pricing.quotes([symbol]).get(symbol)
@@ -137,7 +138,7 @@ class OrderDesk:
 
     def cancel(self, client_order_id: str) -> Ruling:
         """Cancel an entry that is not filled. Exits are not cancelled: they protect a position."""
-        with self._lock:
+        with self._exits:
             order = self._broker.order_by_client_id(client_order_id)
             if order is None or not order.open or leg_of(client_order_id) is not Leg.ENTRY:
                 words = f"{client_order_id!r} is no open entry; nothing else can be cancelled"
@@ -153,23 +154,36 @@ class OrderDesk:
         """Inside, the flatten alone sends orders; one that is being sent is waited for."""
         self._control.flattening = True
         try:
-            if self._lock.acquire(timeout=IN_HAND_SECONDS):
-                self._lock.release()
+            for lock in (self._exits, self._entries):
+                if lock.acquire(timeout=IN_HAND_SECONDS):
+                    lock.release()
             yield
         finally:
             self._control.flattening = False
 
     def resolve_open_intents(self) -> bool:
-        """Find out what became of every intent without an outcome; False if not all were asked."""
+        """Find out what became of every intent without an outcome; False if not all were asked.
+
+        What somebody is sending right now is in his hands: it is not waited for.
+        """
         asked = True
-        with self._lock:
-            for record in self._store.open_intents():
+        for lock in (self._exits, self._entries):
+            if lock.acquire(blocking=False):
                 try:
-                    self._sender.resolve(record, may_send=self._may_resend(record.leg))
-                except BrokerUnavailable as error:
-                    logger.warning("%s: %s", record.intent.client_order_id, error)
-                    asked = False
+                    for record in self._store.open_intents():
+                        if (record.leg is Leg.ENTRY) == (lock is self._entries):
+                            asked &= self._resolve(record)
+                finally:
+                    lock.release()
         return asked
+
+    def _resolve(self, record: IntentRecord) -> bool:
+        try:
+            self._sender.resolve(record, may_send=self._may_resend(record.leg))
+        except BrokerUnavailable as error:
+            logger.warning("%s: %s", record.intent.client_order_id, error)
+            return False
+        return True
 
     def _sell(self, position: Position, decision_id: str) -> Ruling:
         draft = exit_of(position, decision_id)

@@ -5,6 +5,7 @@ intent's own id: never by a new id, and never concluded from one "not found".
 """
 
 import logging
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -23,6 +24,12 @@ logger = logging.getLogger(__name__)
 FRESH = timedelta(seconds=20)
 """How long the same id may be sent again: its price is still about right."""
 
+PATIENCE_SECONDS = 1.0
+"""Real seconds that a sending is waited for when shares may lie without a stop meanwhile."""
+
+SENDINGS = 4
+"""How often an exit or a stop is sent, each time under the same id, before it counts as unknown."""
+
 IN_FLIGHT = timedelta(seconds=60)
 """How long a request may take to arrive. Not found after that means it never will be."""
 
@@ -32,6 +39,7 @@ class OrderSender:
 
     def __init__(self, premises: Premises) -> None:
         self._premises, self._broker, self._store = premises, premises.broker, premises.store
+        self._couriers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="courier")
 
     def send(self, draft: OrderIntent, leg: Leg, verdict: RiskVerdict) -> Ruling:
         """Commit `draft` and send it. Raises StateUnavailable when it could not be committed."""
@@ -41,7 +49,7 @@ class OrderSender:
         intent = self._store.record_intent(draft, session_on=session_on, leg=leg, now=now)
         client_id = intent.client_order_id
         try:
-            order = self._submit(intent)
+            order = self._submit(intent, leg)
         except OrderRejected as error:
             words = f"the broker rejected it: {error}"
             ruling = overruled(verdict, DenialReason.BROKER, words, client_id)
@@ -102,10 +110,13 @@ class OrderSender:
                 self._broker.cancel(order)
         self._settle(record.intent, IntentStatus.ACCEPTED, order.order_id)
 
-    def _submit(self, intent: OrderIntent) -> Order:
+    def _submit(self, intent: OrderIntent, leg: Leg) -> Order:
         """Send a committed intent. After OutcomeUnknown it stays open, for `resolve`."""
         try:
-            order = self._broker.submit(intent)
+            if leg is Leg.ENTRY:
+                order = self._broker.submit(intent)
+            else:
+                order = self._press(intent, SENDINGS)
         except OrderRejected as error:
             self._settle(intent, IntentStatus.REJECTED, str(error))
             raise
@@ -130,8 +141,24 @@ class OrderSender:
         if found := self._broker.order_by_client_id(intent.client_order_id):
             return found
         with suppress(OrderRejected, OutcomeUnknown):
-            return self._broker.submit(intent)
+            return self._press(intent, 1)
         return None
+
+    def _press(self, intent: OrderIntent, times: int) -> Order:
+        """Send `intent`, and again under the same id while no answer comes, so many `times`.
+
+        A request that is held up somewhere is not waited for: the broker takes whichever comes
+        first, and turns the others down. So is a refusal only believed of a single sending.
+        """
+        waiting: set[Future[Order]] = set()
+        for number in range(times):
+            waiting.add(self._couriers.submit(self._broker.submit, intent))
+            done, waiting = wait(waiting, PATIENCE_SECONDS, FIRST_COMPLETED)
+            for one in done:
+                with suppress(OutcomeUnknown):
+                    if number == 0 or one.exception() is None:
+                        return one.result()
+        raise OutcomeUnknown(f"no answer to {times} sendings within {PATIENCE_SECONDS:g} s each")
 
     def _session_on(self) -> date:
         return self._premises.hours.current_or_next(self._premises.now()).on
