@@ -102,12 +102,9 @@ def _options(settings: "Settings") -> "AgentOptions":
         date_range_given=settings.config.date_range is not None,
         simulated_time=settings.simulated,
         watchlist=settings.config.watchlist,
-        max_steps=settings.config.agent_config.max_steps,
-        call_deadline_seconds=settings.config.agent_config.call_deadline_seconds,
-        cycle_deadline_seconds=settings.config.agent_config.cycle_deadline_seconds,
+        tuning=settings.config.agent_config,
         prompt_file=settings.prompt_file,
-        limits=settings.limits,
-        timetable=settings.timetable,
+        prompt_settings=settings.prompt_settings,
     )
 
 

@@ -5,7 +5,7 @@ A call that fails may have been retried below; the cycle itself is run once, wha
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -13,19 +13,23 @@ from typing import Any
 
 from agent.base_agent.base_agent import BaseAgent, Message, Thought
 from agent.base_agent.tickets import Outcome, TicketBook
+from agent.cooldowns import Cooldowns
 from agent.faults import TimeoutInSimulation, timed_out
+from agent.ladder import FULL, Ladder, Step
 from agent.pace import BUSY_MINUTES, minutes_to_next_cycle, next_start
 from agent.perception import Book, Perception, perceive, read_book, snapshot
-from agent.prompt_file import Prompt
 from tools.core.decisions import Decision
 from tools.core.errors import Unavailable
 from tools.core.safety import Denial, DenialReason
 from tools.core.seams import Clock, ToolBox, ToolResult
 from tools.core.session import Session
+from tools.prompts.text import Prompt
 
 logger = logging.getLogger(__name__)
 
 REASONING_ENDS_BEFORE_FLATTEN = timedelta(seconds=60)
+SETTLING_IN = timedelta(minutes=10)
+"""After the open; until then the newest bar may be the day before's."""
 
 
 class State(StrEnum):
@@ -36,6 +40,8 @@ class State(StrEnum):
     RISK_CHECK = "RISK_CHECK"
     EXECUTION = "EXECUTION"
     LEARNING = "LEARNING"
+    IDLE = "IDLE"
+    """Between two cycles."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,6 +63,8 @@ class CycleReport:
     decisions: tuple[Decision, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     book: Book | None = None
+    step: Step = FULL
+    """Where the trader stood on its ladder when the cycle was over."""
     error: str | None = None
     tool_calls: int = 0
     tool_seconds: float = 0.0
@@ -90,8 +98,13 @@ class Cycle:
         watchlist: Sequence[str],
         deadline_seconds: float,
         simulated_time: bool,
+        cooldowns: Cooldowns | None = None,
     ) -> None:
         """`deadline_seconds` of real time bound the reasoning of one cycle."""
+        self.ladder = Ladder()
+        self.announce: Callable[[State], None] = lambda _: None
+        """Is told of each state that is entered."""
+        self._cooldowns = cooldowns or Cooldowns()
         self._clock, self._tools, self._agent = clock, tools, agent
         self._watchlist, self._deadline_seconds = watchlist, deadline_seconds
         self._simulated_time = simulated_time
@@ -120,7 +133,11 @@ class Cycle:
         except Exception as error:  # the cycle boundary: the next cycle starts afresh
             report.error = f"{type(error).__name__}: {error}"
             logger.exception("cycle #%d failed", number)
+        if report.error or report.thought:
+            self.ladder.cycle_ended(report.error)
+        report.step = self.ladder.step
         report.seconds = time.perf_counter() - started
+        self.announce(State.IDLE)
         return report
 
     async def _pass(
@@ -131,18 +148,67 @@ class Cycle:
         prompt: Prompt,
         last_denials: Sequence[Outcome],
     ) -> None:
-        report.states.append(State.PERCEPTION)
-        report.perception = perception = await perceive(tools, self._watchlist)
-        report.book = perception.book
+        self._turn(report, State.PERCEPTION)
+        report.perception = perception = await self._perceive(report, tools, session)
 
-        report.states.append(State.REASONING)
-        tickets = TicketBook(tools, f"D-{session.on}-{report.number}", prompt.hash)
+        if self.ladder.asks_model(report.started_at):
+            tickets = await self._reason(report, perception, tools, session, prompt, last_denials)
+
+            self._turn(report, State.RISK_CHECK)
+            entries_refused = self._risk_check(report, session)
+
+            self._turn(report, State.EXECUTION)
+            report.outcomes = await tickets.send(entries_refused=entries_refused)
+            self._heed(tickets.faults)
+
+        self._turn(report, State.LEARNING)
+        await self._learn(report, perception, tools, session)
+
+    async def _perceive(self, report: CycleReport, tools: ToolBox, session: Session) -> Perception:
+        """The book first: it is known, and written down, also when the data server is away."""
+        now = report.started_at
+        try:
+            report.book = book = await read_book(tools)
+            self.ladder.learn(trade_server="")
+        except Unavailable as error:
+            self.ladder.learn(trade_server=str(error))
+            raise
+        left_out = self._cooldowns.left_out(now)
+        try:
+            perception = await perceive(tools, self._watchlist, book, left_out)
+        except Unavailable as error:
+            self.ladder.learn(data_server=str(error))
+            raise
+        stale = perception.stale if now - session.open_at > SETTLING_IN else ""
+        self.ladder.learn(data_server="", stale_data=stale)
+        if not stale:
+            worked = [one["symbol"] for one in perception.signals]
+            self._cooldowns.analysed(set(worked) - set(perception.failed), perception.failed, now)
+        return perception
+
+    async def _reason(
+        self,
+        report: CycleReport,
+        perception: Perception,
+        tools: ToolBox,
+        session: Session,
+        prompt: Prompt,
+        last_denials: Sequence[Outcome],
+    ) -> TicketBook:
+        """Let the model think; its wishes are in the tickets, and nothing is sent yet."""
+        self._turn(report, State.REASONING)
+        now, step = report.started_at, self.ladder.step
+        left_alone = {**self._cooldowns.refused(now), **self._cooldowns.left_out(now)}
+        cycle_id = f"D-{session.on}-{report.number}"
+        tickets = TicketBook(tools, cycle_id, prompt.hash, left_alone)
         view = snapshot(
             perception,
             session=session,
             cycle=report.number,
-            now=report.started_at,
+            now=now,
             last_denials=[entry for outcome in last_denials for entry in _denials(outcome)],
+            no_entries="" if step.asks_entries or not step.asks_model else step.why,
+            left_alone=left_alone,
         )
         thought = await self._agent.think(
             prompt.system,
@@ -154,33 +220,34 @@ class Cycle:
         report.thought, report.error = thought, thought.error
         report.decisions = tickets.decisions
         self._heed(thought.faults)
-
-        report.states.append(State.RISK_CHECK)
-        entries_refused = self._risk_check(thought, session)
-
-        report.states.append(State.EXECUTION)
-        report.outcomes = await tickets.send(entries_refused=entries_refused)
-        self._heed(tickets.faults)
-
-        report.states.append(State.LEARNING)
-        await self._learn(report, perception, tools, session)
+        self.ladder.heard(thought.error, thought.faults, self._clock.now())
+        return tickets
 
     async def _learn(
         self, report: CycleReport, perception: Perception, tools: ToolBox, session: Session
     ) -> None:
         """What the account looks like now, and when to look again."""
+        self._cooldowns.ruled(report.outcomes, report.started_at)
         if report.outcomes:
             report.book = await read_book(tools)
         holding = bool(report.book and report.book.positions)
         minutes = minutes_to_next_cycle(perception.volume_ratios, holding=holding)
         report.next_at = next_start(session, report.started_at, minutes, self._clock.now())
 
-    def _risk_check(self, thought: Thought, session: Session) -> Denial | None:
+    def _turn(self, report: CycleReport, state: State) -> None:
+        """Enter a state, and let everybody know."""
+        report.states.append(state)
+        logger.info("cycle #%d: %s", report.number, state)
+        self.announce(state)
+
+    def _risk_check(self, report: CycleReport, session: Session) -> Denial | None:
         """Why no entry may be sent, None if any may. It only ever skips; the desk is the law."""
-        if not thought.finished:
+        if report.thought is None or not report.thought.finished:
             return Denial(reason=DenialReason.STATE, message="the reasoning was not finished")
         if self._clock.now() >= session.entries_end_at:
             return Denial(reason=DenialReason.SESSION, message="entries have ended for today")
+        if not (step := self.ladder.step).asks_entries:
+            return Denial(reason=DenialReason.STATE, message=f"no new entries: {step.why}")
         return None
 
     def _reasoning_seconds(self, session: Session) -> float:

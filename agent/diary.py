@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +19,7 @@ from agent.options import AgentOptions
 from agent.quoting import one_line
 from tools.core.decisions import Action, Decision
 from tools.core.errors import ConfigError
-from tools.core.session import Phase, Session
+from tools.core.session import Phase
 from tools.general_tools import atomic_write
 from tools.schedule.market_hours import new_york
 
@@ -69,30 +68,17 @@ class Diary:
             with (folder / "agent.log").open("a", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in self._transcript(report))
 
-    def write_status(
-        self,
-        *,
-        phase: Phase,
-        cycle: int,
-        session: Session | None,
-        prompt_hash: str,
-        next_event: tuple[str, datetime] | None,
-    ) -> None:
-        """Replace `data/runtime_env.json`."""
-        status = {
+    def write_status(self, status: Mapping[str, Any]) -> None:
+        """Replace `data/runtime_env.json`: who this is, and its `status`."""
+        whole = {
             "mode": self._options.mode,
             "signature": self._options.signature,
-            "session_date": str(session.on) if session else None,
-            "phase": phase,
-            "cycle": cycle,
-            "next_event": next_event
-            and {"what": next_event[0], "at": new_york(next_event[1]).isoformat()},
+            **status,
             "pid": os.getpid(),
-            "prompt_hash": prompt_hash,
             "log_file": str(self._log_file),
         }
         with _disk_trouble():
-            atomic_write(self._data / "runtime_env.json", json.dumps(status, indent=2) + "\n")
+            atomic_write(self._data / "runtime_env.json", json.dumps(whole, indent=2) + "\n")
 
     def _transcript(self, report: CycleReport) -> Iterator[str]:
         """The cycle for a reader, one line per message; the system prompt when it is new."""
@@ -119,6 +105,7 @@ def decision_record(report: CycleReport) -> dict[str, Any]:
         "at": new_york(report.started_at).isoformat(),
         "phase": Phase.TRADE,
         "states": report.states,
+        "rung": report.step.rung.name,
         "decisions": [_decision(one) for one in report.decisions],
         "verdicts": [_verdict(one) for one in report.outcomes],
         "positions": list(book.positions) if book else None,

@@ -23,6 +23,9 @@ class Health:
     cycle_count: int = 0
     model_loaded: bool = False
     last_error: str | None = "not connected yet"
+    cycle_state: str = "IDLE"
+    rung: str = "FULL"
+    why: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -62,6 +65,9 @@ def health_app(health: Health) -> Starlette:
     """The one route."""
 
     async def show(_: Request) -> JSONResponse:
+        standing = {"cycle_state": health.cycle_state, "rung": health.rung}
+        if health.why:
+            standing["rung_reasons"] = health.why
         if health.healthy:
             return JSONResponse(
                 {
@@ -69,6 +75,7 @@ def health_app(health: Health) -> Starlette:
                     "agent_status": health.agent_status,
                     "cycle_count": health.cycle_count,
                     "model_loaded": health.model_loaded,
+                    **standing,
                 }
             )
         return JSONResponse(
@@ -76,6 +83,7 @@ def health_app(health: Health) -> Starlette:
                 "status": "unhealthy",
                 "agent_status": health.agent_status,
                 "last_error": health.last_error,
+                **standing,
             },
             status_code=503,
         )

@@ -1,4 +1,4 @@
-"""The log as people read it: banners, tables, trees. The only room with emoji and box drawing.
+"""The log as people read it: banners, tables, trees. The only room with emoji.
 
 Each block is one log record, and its last line names the phase in capitals, so that the tail of the
 log always tells where the trader is. What a model wrote is quoted, on one line.
@@ -13,6 +13,7 @@ from agent.cycle import CycleReport
 from agent.options import AgentOptions
 from agent.perception import Book
 from agent.quoting import one_line
+from agent.tables import table, tree
 from agent.wording import (
     count,
     day_and_hour,
@@ -169,7 +170,7 @@ class Narrator:
             f"⚠️  Closing ALL positions before market close ({hour(session.close_at)})",
             "",
             "Positions to close:",
-            *_tree(items or ["none"]),
+            *tree(items or ["none"]),
         )
 
     def closed(
@@ -190,7 +191,7 @@ class Narrator:
             "✅ All positions closed successfully" if flat else "❌ NOT all positions are closed",
             "",
             "📊 Daily Summary:",
-            *_tree([*_summary(summary), f"Status: {status}"]),
+            *tree([*_summary(summary), f"Status: {status}"]),
             "",
             *self._notice,
             "💤 Market closing - entering sleep mode",
@@ -241,32 +242,8 @@ def _portfolio(book: Book) -> list[str]:
         "",
     ]
     if book.positions:
-        lines += [f"   {line}" for line in _table(book.holdings)] + [""]
+        lines += [f"   {line}" for line in table(book.holdings)] + [""]
     return lines
-
-
-def _table(holdings: Sequence[Position]) -> list[str]:
-    rows = [
-        ("Symbol", "Quantity", "Avg Price", "Market Value"),
-        *(
-            (one.symbol, f"{one.quantity}", money(one.average_entry_price), _value(one))
-            for one in holdings
-        ),
-    ]
-    least = (7, 8, 10, 12)
-    widths = [
-        max(minimum, *(len(cell) for cell in column))
-        for minimum, column in zip(least, zip(*rows, strict=True), strict=True)
-    ]
-    bars = ["─" * (width + 2) for width in widths]
-    header, *body = (
-        "│" + "│".join(f" {cell:<{w}} " for cell, w in zip(row, widths, strict=True)) + "│"
-        for row in rows
-    )
-    top, middle, bottom = (
-        left + joint.join(bars) + right for left, joint, right in ("┌┬┐", "├┼┤", "└┴┘")
-    )
-    return [top, header, middle, *body, bottom]
 
 
 def _decisions(report: CycleReport) -> list[str]:
@@ -281,7 +258,9 @@ def _decisions(report: CycleReport) -> list[str]:
     sent = [outcome for outcome in report.outcomes if outcome.client_order_id]
     refused = [outcome for outcome in report.outcomes if not outcome.approved]
     heading = "EXECUTING TRADES" if sent else "NO TRADES"
-    lines = [f"🤖 Agent Decision: {heading}", *_tree(items or ["nothing decided"])]
+    lines = [f"🤖 Agent Decision: {heading}", *tree(items or ["nothing decided"])]
+    if report.step.reasons:
+        lines.append(f"🪜 {one_line(str(report.step))}")
     if report.text:
         lines.append(f'   Model says: "{one_line(report.text, TEXT_LENGTH)}"')
     lines.append("")
@@ -326,10 +305,6 @@ def _summary(summary: DailySummary | None) -> list[str]:
     ]
 
 
-def _tree(items: Sequence[str]) -> list[str]:
-    return [*(f"   ├─ {item}" for item in items[:-1]), f"   └─ {items[-1]}"]
-
-
 def _next_cycle(next_at: datetime | None, now: datetime) -> str:
     if next_at is None:
         return "⏳ No further cycle before positions are closed"
@@ -339,7 +314,3 @@ def _next_cycle(next_at: datetime | None, now: datetime) -> str:
 
 def _still_asleep(now: datetime, wake_at: datetime) -> str:
     return f"💤 Sleep mode active - Wake up in: {duration(wake_at - now)}"
-
-
-def _value(position: Position) -> str:
-    return money(position.market_value_usd)

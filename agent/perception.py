@@ -1,14 +1,14 @@
 """What the mind is shown at the start of a cycle, read from the two servers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import batched
 from typing import Any
 
-from tools.core.errors import Unavailable
+from tools.core.errors import MarketDataUnavailable, Unavailable
 from tools.core.seams import ToolBox
 from tools.core.session import Session
 from tools.core.trading import Position
@@ -17,6 +17,7 @@ from tools.schedule.market_hours import new_york
 type Json = Mapping[str, Any]
 
 SYMBOLS_PER_CALL = 20  # what the data server answers at once
+STALE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +60,31 @@ class Book:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Perception:
-    """The book, the desk's limits and today's use of them, a view of every symbol in question."""
+    """The book, the desk's limits and today's use of them, a view of every symbol in question.
+
+    `failed` are the symbols that could not be analysed.
+    """
 
     book: Book
     risk: Json
     signals: tuple[Json, ...]
+    failed: tuple[str, ...] = ()
 
     @property
     def volume_ratios(self) -> tuple[float, ...]:
         """Each symbol's volume of the last minutes over its average, where there is one."""
         return tuple(one["volume_ratio"] for one in self.signals if one.get("volume_ratio"))
+
+    @property
+    def stale(self) -> str:
+        """Why the data are no ground for entries, "" when they are: most symbols are out of date.
+
+        Of no use in a session's first ten minutes, when the newest bar may be the day before's.
+        """
+        old = [one["symbol"] for one in self.signals if _age_seconds(one) > STALE_SECONDS]
+        if 2 * len(old) <= len(self.signals) or not old:
+            return ""
+        return f"the data of {len(old)} of {len(self.signals)} symbols are out of date"
 
 
 async def read_book(tools: ToolBox) -> Book:
@@ -82,16 +98,44 @@ async def read_book(tools: ToolBox) -> Book:
     )
 
 
-async def perceive(tools: ToolBox, watchlist: Sequence[str]) -> Perception:
-    """Read everything that a cycle starts from. Raises Unavailable."""
-    book = await read_book(tools)
-    symbols = tuple(dict.fromkeys((*watchlist, *book.symbols)))
+async def perceive(
+    tools: ToolBox, watchlist: Sequence[str], book: Book, left_out: Collection[str] = ()
+) -> Perception:
+    """Everything that a decision needs, in a handful of calls. Raises Unavailable.
+
+    What is held is looked at even if it is among those `left_out`.
+    """
+    wanted = [symbol for symbol in watchlist if symbol not in left_out]
+    symbols = tuple(dict.fromkeys((*wanted, *book.symbols)))
     signals: list[Json] = []
     for asked in batched(symbols, SYMBOLS_PER_CALL):
-        answer = await _ask(tools, "get_trading_signals", symbols=list(asked))
-        signals += answer["signals"]
+        signals += await _signals(tools, asked)
     risk = await _ask(tools, "get_risk_status")
-    return Perception(book=book, risk=risk, signals=tuple(signals))
+    answered = {one["symbol"] for one in signals if one.get("price", 0) is not None}
+    return Perception(
+        book=book,
+        risk=risk,
+        signals=tuple(signals),
+        failed=tuple(symbol for symbol in symbols if symbol not in answered),
+    )
+
+
+async def _signals(tools: ToolBox, symbols: Sequence[str]) -> list[Json]:
+    """One answer for all; when it is refused, one for each, so that no symbol hides the others."""
+    result = await tools.call("get_trading_signals", {"symbols": list(symbols)})
+    if not result.is_error:
+        return list(result.data["signals"])
+    found: list[Json] = []
+    for symbol in symbols if len(symbols) > 1 else ():
+        single = await tools.call("get_trading_signals", {"symbols": [symbol]})
+        found += () if single.is_error else single.data["signals"]
+    if not found:
+        raise MarketDataUnavailable(f"get_trading_signals: {result.text}")
+    return found
+
+
+def _age_seconds(signal: Json) -> float:
+    return float((signal.get("quality") or {}).get("age_seconds") or 0)
 
 
 def snapshot(
@@ -101,8 +145,14 @@ def snapshot(
     cycle: int,
     now: datetime,
     last_denials: Sequence[Json],
+    no_entries: str = "",
+    left_alone: Mapping[str, str] | None = None,
 ) -> str:
-    """The volatile part of the prompt as compact JSON; times in New York."""
+    """The volatile part of the prompt as compact JSON; times in New York.
+
+    `no_entries` says why no entry will be sent whatever is proposed; `left_alone` names the symbols
+    that are left alone for a while. Both are told only when there is something to tell.
+    """
     book = perception.book
     content = {
         "now": _local(now),
@@ -111,7 +161,8 @@ def snapshot(
             "closes_at": _local(session.close_at),
             "entries_end_at": _local(session.entries_end_at),
             "flatten_at": _local(session.flatten_at),
-            "entries_open": session.entries_start_at <= now < session.entries_end_at,
+            "entries_open": not no_entries
+            and session.entries_start_at <= now < session.entries_end_at,
         },
         "cycle": cycle,
         "account": book.account,
@@ -122,6 +173,10 @@ def snapshot(
         "round_trips_today": len(book.round_trips),
         "last_denials": last_denials,
     }
+    if no_entries:
+        content["no_entries"] = no_entries
+    if left_alone:
+        content["left_alone"] = left_alone
     return json.dumps(content, separators=(",", ":"))
 
 

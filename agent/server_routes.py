@@ -12,6 +12,7 @@ import httpx2
 from agent.base_agent.mcp_tools import ServerAddress, reachability
 from tools.core.errors import Unavailable
 from tools.core.reports import FlattenReport
+from tools.core.safety import TradingState
 
 ROUTE_SECONDS = 10.0
 
@@ -31,11 +32,25 @@ class Incident:
         return logging.getLevelNamesMapping().get(name, logging.WARNING)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskState:
+    """What the trade server says of itself. `at` is its clock, None when it does not tell."""
+
+    trading_state: TradingState = TradingState.ACTIVE
+    reason: str = ""
+    reconciled: bool = True
+    at: datetime | None = None
+
+
 class ServerRoutes(Protocol):
     """What the trading day asks of the servers besides their tools."""
 
     async def take_lease(self, holder: str) -> int:
         """The epoch that our orders carry; earlier traders' are stale. Raises Unavailable."""
+        ...
+
+    async def desk_state(self) -> DeskState:
+        """What the desk lets through now, and why. Raises Unavailable."""
         ...
 
     async def start_flatten(self, reason: str) -> None:
@@ -71,6 +86,15 @@ class HttpRoutes:
     async def take_lease(self, holder: str) -> int:
         answer = await self._ask(self._trade, "POST", "/lease", {"holder": holder})
         return int(answer["epoch"])
+
+    async def desk_state(self) -> DeskState:
+        answer = await self._ask(self._trade, "GET", "/state")
+        return DeskState(
+            trading_state=TradingState(answer["trading_state"]),
+            reason=answer["reason"],
+            reconciled=answer["reconciled"],
+            at=datetime.fromisoformat(answer["now"]),
+        )
 
     async def start_flatten(self, reason: str) -> None:
         await self._ask(self._trade, "POST", "/flatten", {"reason": reason})

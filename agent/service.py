@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from agent.base_agent.base_agent import agent_type
 from agent.base_agent.mcp_tools import McpTools, tool_server
 from agent.base_agent.tool_pins import PINNED
+from agent.cooldowns import Cooldowns
 from agent.cycle import Cycle
 from agent.diary import Diary, History
 from agent.health import Health, health_app
@@ -54,8 +55,8 @@ async def live(
     """
     agent = agent_type(options.agent_type)(
         model,
-        max_steps=options.max_steps,
-        call_deadline_seconds=options.call_deadline_seconds,
+        max_steps=options.tuning.max_steps,
+        call_deadline_seconds=options.tuning.call_deadline_seconds,
     )
     # Entered here, outside the actor: their background tasks must not sleep in its name.
     servers = tool_server("data", *data), tool_server("trade", *trade)
@@ -66,8 +67,13 @@ async def live(
                 tools=tools,
                 agent=agent,
                 watchlist=options.watchlist,
-                deadline_seconds=options.cycle_deadline_seconds,
+                deadline_seconds=options.tuning.cycle_deadline_seconds,
                 simulated_time=options.simulated_time,
+                cooldowns=Cooldowns(
+                    failures=options.tuning.symbol_failures,
+                    failure_minutes=options.tuning.symbol_pause_minutes,
+                    refusal_minutes=options.tuning.refusal_pause_minutes,
+                ),
             )
             day = TradingDay(
                 options=options,

@@ -20,13 +20,15 @@ from agent.narrator import Narrator
 from agent.options import AgentOptions
 from agent.pace import first_start
 from agent.perception import Book, read_book
-from agent.prompt_file import Prompt, read_prompt
+from agent.prompt_file import PromptFile
 from agent.server_routes import ServerRoutes
 from agent.status import StatusBoard
-from tools.core.errors import ConfigError, Unavailable
+from tools.core.errors import Unavailable
 from tools.core.reports import FlattenReport
 from tools.core.seams import Clock, ToolBox
 from tools.core.session import Phase, Session
+from tools.prompts.text import Prompt
+from tools.prompts.versions import PromptVersions
 from tools.schedule.market_hours import CalendarEnded, MarketHours
 
 logger = logging.getLogger(__name__)
@@ -69,10 +71,17 @@ class TradingDay:
         self._diary, self.health = diary, health
         self.heartbeat = Heartbeat(clock)
         self._narrator = Narrator(options)
-        self._prompt = read_prompt(options.prompt_file, options.prompt_values)
-        self._board = StatusBoard(
-            diary, health, cycle=diary.last_cycle(), prompt_hash=self._prompt.hash
+        self._prompt_file = PromptFile(
+            options.prompt_file,
+            options.prompt_settings,
+            PromptVersions(options.agent_folder),
+            clock.now,
         )
+        self._ladder = cycle.ladder
+        self._board = StatusBoard(
+            diary, health, cycle=diary.last_cycle(), prompt_hash=self._prompt_file.prompt.hash
+        )
+        self._ladder.told, cycle.announce = self._board.stand, self._board.turn
         health.cycle_count = self._board.cycle
         self._closing = Closing(
             clock=clock, routes=routes, pause_until=self._pause_until, complain=self._unwell
@@ -111,7 +120,7 @@ class TradingDay:
         await self._pause_until(session.flatten_at)
 
     async def _close_out(self, session: Session) -> None:
-        self._board.enter(Phase.FLATTEN, session, "market close", session.close_at)
+        self._enter(Phase.FLATTEN, session, "market close", session.close_at)
         held = await self._book()
         self._narrator.closing(session, None if held is None else held.holdings)
         report = await self._closing.flatten(session, self._board.held)
@@ -123,7 +132,7 @@ class TradingDay:
         now = self._clock.now()
         if now >= session.wake_at:
             return
-        self._board.enter(Phase.SLEEP, session, "wake up", session.wake_at)
+        self._enter(Phase.SLEEP, session, "wake up", session.wake_at)
         self._narrator.sleeping(now, session)
         while (hour := _next_hour(now)) < session.wake_at:
             await self._pause_until(hour)
@@ -132,29 +141,31 @@ class TradingDay:
         await self._pause_until(session.wake_at)
 
     async def _prepare(self, session: Session) -> None:
-        self._board.enter(Phase.PREPARE, session, "market open", session.open_at)
+        self._enter(Phase.PREPARE, session, "market open", session.open_at)
         await self._connect(patience_ends=self._clock.now())
-        self._prompt = self._read_prompt()
-        self._board.prompt_hash = self._prompt.hash
+        await self._look_at_desk()
+        prompt = await self._look_at_prompt()
         book = await self._book()
-        self._narrator.prepared(self._clock.now(), session, book, self._prompt.hash)
+        self._narrator.prepared(self._clock.now(), session, book, prompt.hash)
 
     async def _run_cycle(self, session: Session) -> CycleReport:
         self._board.cycle += 1
         number, now = self._board.cycle, self._clock.now()
         self._diary.begin_cycle(number)
-        self._board.enter(Phase.TRADE, session, "flatten", session.flatten_at)
+        await self._look_at_desk()
+        prompt = await self._look_at_prompt()
+        self._enter(Phase.TRADE, session, "flatten", session.flatten_at)
         self._narrator.cycle_started(number, now)
-        reasoning = timedelta(seconds=self._options.cycle_deadline_seconds)
+        reasoning = timedelta(seconds=self._options.tuning.cycle_deadline_seconds)
         self.heartbeat.promise(now + reasoning + CYCLE_SLACK)
-        report = await self._cycle.run(number, session, self._prompt, self._refused)
+        report = await self._cycle.run(number, session, prompt, self._refused)
         self._refused = [outcome for outcome in report.outcomes if outcome.denials]
         self._board.held = report.book.symbols if report.book else self._board.held
         self.health.last_error = report.error
         await self._repeat_incidents()
         self._diary.write_cycle(report)
         if report.next_at:
-            self._board.enter(Phase.TRADE, session, "next cycle", report.next_at)
+            self._enter(Phase.TRADE, session, "next cycle", report.next_at)
         self._narrator.cycle_ended(report, self._clock.now())
         return report
 
@@ -163,7 +174,7 @@ class TradingDay:
         flat, remaining = ending(report, book, self._board.held)
         if flat:
             self.health.last_error = None
-        self._board.enter(Phase.CLOSED, session, "market close", session.close_at)
+        self._enter(Phase.CLOSED, session, "market close", session.close_at)
         self._narrator.closed(
             flat=flat,
             remaining=remaining,
@@ -212,13 +223,28 @@ class TradingDay:
         except CalendarEnded:
             return None
 
-    def _read_prompt(self) -> Prompt:
-        """The prompt file as it is now; a bad edit leaves the last good version in force."""
+    async def _look_at_prompt(self) -> Prompt:
+        """The prompt of the cycles from here on."""
+        prompt = await self._prompt_file.look()
+        self._board.prompt_hash = prompt.hash
+        return prompt
+
+    async def _look_at_desk(self) -> None:
+        """What the trade server lets through now: facts for the ladder."""
         try:
-            return read_prompt(self._options.prompt_file, self._options.prompt_values)
-        except ConfigError as error:
-            logger.error("the prompt stays as it was: %s", error)
-            return self._prompt
+            desk = await self._routes.desk_state()
+        except Unavailable as error:
+            self._ladder.learn(trade_server=str(error))
+            return
+        # Simulated time has one owner: what two clocks show there is no news of either.
+        comparable = desk.at is not None and not self._options.simulated_time
+        self._ladder.learn(
+            trade_server="",
+            trading_state=desk.trading_state,
+            state_reason=desk.reason,
+            reconciled=desk.reconciled,
+            skew=desk.at - self._clock.now() if desk.at and comparable else timedelta(0),
+        )
 
     async def _book(self) -> Book | None:
         """The account's state, None when the trade server does not tell."""
@@ -237,6 +263,11 @@ class TradingDay:
     async def _pause_until(self, when: datetime) -> None:
         self.heartbeat.promise(when)
         await self._clock.sleep_until(when)
+
+    def _enter(self, phase: Phase, session: Session, what: str, at: datetime) -> None:
+        """Say everywhere where the day is, and what comes next."""
+        self._ladder.learn(phase=phase)
+        self._board.enter(phase, session, what, at)
 
     def _unwell(self, why: str) -> None:
         self.health.last_error = why

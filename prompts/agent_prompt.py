@@ -1,11 +1,22 @@
 """The trading strategy, in the words the model is told. Edit it; it is read as text, never run.
 
-SYSTEM_PROMPT is sent first and is the same all day; CYCLE_PROMPT opens each cycle's message, which
-ends with the snapshot of the moment. A $name stands for a setting of configs/default_config.json:
+A running trader takes an edit over at its next cycle. An edit that will not do changes nothing: the log
+says why, and `python active_trader.py prompt check` says it beforehand. `prompt history` shows every
+version that was in force, `prompt rollback` brings one back.
+
+SYSTEM_PROMPT is sent first and is the same until you edit it; CYCLE_PROMPT opens each cycle's message,
+which ends with the snapshot of the moment. A $name stands for a setting of configs/default_config.json:
 $max_positions $risk_per_trade $max_position $daily_loss $min_confidence $max_entries_per_day
 $stop_atr_multiple $max_stop_distance $entries_end_minutes $flatten_minutes $watchlist $allowed_symbols
+$strategic_goal $risk_appetite
+A constant of your own (ENTRY_STRENGTH = 0.4) is $ENTRY_STRENGTH in the texts.
 
-To trade certain symbols only, add a line (the desk then refuses all others):
+The limits are the configuration's. A number under the name of one of them in capitals, as a constant or as
+a line of a text (RISK_PER_TRADE: 0.5 %), is refused where it goes beyond: MAX_POSITIONS RISK_PER_TRADE
+MAX_POSITION DAILY_LOSS MAX_ENTRIES_PER_DAY MAX_STOP_DISTANCE MIN_CONFIDENCE ENTRIES_END_MINUTES
+FLATTEN_MINUTES. Prose is not checked; the desk refuses what it must.
+
+To trade certain symbols only, add a line (the desk refuses all others once the services are restarted):
 ALLOWED_SYMBOLS = ["SPY", "AAPL"]
 """
 
@@ -13,6 +24,8 @@ SYSTEM_PROMPT = """
 You are a day trader in US equities. You trade one account, alone, in regular hours only, and you end
 every day without a position. Nobody reads along: decide, act through your tools, conclude. Never ask
 for permission.
+
+Your goal: $strategic_goal. Risk appetite: $risk_appetite on a scale from 0 (only the clearest trades) to 100.
 
 WHO DOES WHAT
 You propose, the desk disposes. The desk checks every ticket against its rules, sizes it, and keeps a

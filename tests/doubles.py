@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from agent.options import AgentOptions
-from agent.server_routes import Incident
+from agent.server_routes import DeskState, Incident
+from tools.config_files import AgentConfig
 from tools.core.errors import Unavailable
 from tools.core.reports import FlattenReport
 from tools.core.safety import RiskLimits
 from tools.core.seams import ModelTurn, ToolCall, ToolResult
 from tools.core.session import Timetable
+from tools.prompts.values import PromptSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,9 +67,11 @@ class ScriptedModel:
         tools: Sequence[Mapping[str, Any]],
         *,
         deadline_seconds: float,
+        may_call: bool = True,
     ) -> ModelTurn:
         self.requests.append(list(messages))
-        self.offered.append([tool["function"]["name"] for tool in tools])
+        offered = [tool["function"]["name"] for tool in tools]
+        self.offered.append(offered if may_call else [])
         if callable(self._script):
             return self._script(messages)
         turn = self._script[len(self.requests) - 1]
@@ -207,10 +211,16 @@ class FakeRoutes:
         self.clock: JumpClock | None = None
         self.incidents: list[Incident] = []
         self.leases: list[str] = []
+        self.desk = DeskState()
 
     async def take_lease(self, holder: str) -> int:
         self.leases.append(holder)
         return len(self.leases)
+
+    async def desk_state(self) -> DeskState:
+        if self.away:
+            raise Unavailable("alpaca-trade: connection refused")
+        return self.desk
 
     async def start_flatten(self, reason: str) -> None:
         if self.away:
@@ -263,10 +273,18 @@ def some_options(home: Path) -> AgentOptions:
         date_range_given=True,
         simulated_time=False,
         watchlist=("SPY", "QQQ"),
-        max_steps=30,
-        call_deadline_seconds=60,
-        cycle_deadline_seconds=240,
+        tuning=AgentConfig(),
         prompt_file=ROOT / "prompts" / "agent_prompt.py",
-        limits=RiskLimits(),
+        prompt_settings=some_prompt_settings(),
+    )
+
+
+def some_prompt_settings(**limits: Any) -> PromptSettings:
+    """The default limits but for `limits`."""
+    return PromptSettings(
+        limits=RiskLimits(**limits),
         timetable=Timetable(),
+        watchlist=("SPY", "QQQ"),
+        strategic_goal=AgentConfig().strategic_goal,
+        risk_appetite=AgentConfig().risk_appetite,
     )

@@ -43,7 +43,10 @@ class ModelConfig(_Section):
 
 
 class AgentConfig(_Section):
-    """How long and how often the agent tries within a cycle. Seconds are real seconds."""
+    """How long and how often the agent tries, and what it is told to want.
+
+    Seconds are real seconds, minutes the market's.
+    """
 
     max_steps: int = Field(30, ge=1, le=200)
     max_retries: int = Field(3, ge=0, le=10)
@@ -51,6 +54,11 @@ class AgentConfig(_Section):
     initial_cash: Decimal = Field(Decimal(100_000), gt=0)
     call_deadline_seconds: float = Field(60, gt=0, le=600)
     cycle_deadline_seconds: float = Field(240, gt=0, le=600)
+    symbol_failures: int = Field(3, ge=1, le=20)
+    symbol_pause_minutes: int = Field(15, ge=0, le=240)
+    refusal_pause_minutes: int = Field(15, ge=0, le=240)
+    strategic_goal: str = Field("steady gains with small losses", min_length=1, max_length=200)
+    risk_appetite: int = Field(50, ge=0, le=100)
 
 
 class ConfigFile(_Section):

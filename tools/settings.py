@@ -31,6 +31,8 @@ from tools.core.market import Market, market_of
 from tools.core.safety import FlattenScope, HoldingRules, RiskLimits
 from tools.core.session import Timetable
 from tools.notifications import fault_in
+from tools.prompts.values import PromptSettings
+from tools.prompts.versions import PromptVersions
 
 ROOT = Path(__file__).resolve().parents[1]
 LIVE_HOST, PAPER_HOST, DATA_HOST = (
@@ -82,7 +84,18 @@ class Settings:
     @property
     def agent_folder(self) -> Path:
         """`data/agent_data/<signature>`: what this mind did, for people to read."""
-        return self.home / "data" / "agent_data" / self.model.signature
+        return _agent_folder(self.home, self.model)
+
+    @property
+    def prompt_settings(self) -> PromptSettings:
+        """What the prompt file may name, and what holds it."""
+        return PromptSettings(
+            limits=self.limits,
+            timetable=self.timetable,
+            watchlist=self.config.watchlist,
+            strategic_goal=self.config.agent_config.strategic_goal,
+            risk_appetite=self.config.agent_config.risk_appetite,
+        )
 
     @property
     def session_table(self) -> Path:
@@ -138,6 +151,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     mode = _mode(values)
     config_path = _found(home, "configs/default_config.json")
     config = read_config(config_path)
+    model = _enabled_model(config, config_path)
     prompt_file = _found(home, "prompts/agent_prompt.py")
     trading_url, data_url, model_url = _urls(mode, values)
     clock_url = values.get("ACTIVE_TRADER_CLOCK", "")
@@ -153,9 +167,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         mode=mode,
         home=home,
         config=config,
-        model=_enabled_model(config, config_path),
+        model=model,
         timetable=_timetable(config, read_market_hours(ROOT / "active_trader.py")),
-        limits=_limits(config, read_allowed_symbols(prompt_file)),
+        limits=_limits(config, _allowed_in_prompt(prompt_file, home, model)),
         prompt_file=prompt_file,
         alpaca_key=SecretStr(values.get("ALPACA_API_KEY", keyless)),
         alpaca_secret=SecretStr(values.get("ALPACA_SECRET_KEY", keyless)),
@@ -265,6 +279,21 @@ def _timetable(config: ConfigFile, hours: Mapping[str, time]) -> Timetable:
 
 def _of_day(moment: time) -> timedelta:
     return timedelta(hours=moment.hour, minutes=moment.minute, seconds=moment.second)
+
+
+def _agent_folder(home: Path, model: ModelConfig) -> Path:
+    return home / "data" / "agent_data" / model.signature
+
+
+def _allowed_in_prompt(prompt_file: Path, home: Path, model: ModelConfig) -> tuple[str, ...]:
+    """Of the file, or of the last good version when an edit broke it: no edit stops a service."""
+    try:
+        return read_allowed_symbols(prompt_file)
+    except ConfigError:
+        last_good = PromptVersions(_agent_folder(home, model)).last_good()
+        if last_good is None:
+            raise
+        return read_allowed_symbols(last_good)
 
 
 def _limits(config: ConfigFile, in_prompt: tuple[str, ...]) -> RiskLimits:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -75,11 +76,19 @@ class Ticket:
 class TicketBook:
     """The tickets of one cycle."""
 
-    def __init__(self, tools: ToolBox, cycle_id: str, prompt_hash: str = "") -> None:
+    def __init__(
+        self,
+        tools: ToolBox,
+        cycle_id: str,
+        prompt_hash: str = "",
+        left_alone: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """`cycle_id` is `D-<session>-<cycle>`: decision ids hang on it, and on nothing else.
 
         `prompt_hash` goes with every entry: the desk journals under which prompt it was wished.
+        `left_alone` are the symbols that are not to be entered now, each with the reason.
         """
+        self._left_alone = left_alone
         self._tools, self._cycle_id, self._prompt_hash = tools, cycle_id, prompt_hash
         self._tickets: list[Ticket] = []
         self._holds: list[Decision] = []
@@ -98,6 +107,8 @@ class TicketBook:
         """
         form = _read(EntryForm, arguments)
         self._refuse_second(form.symbol)
+        if why := self._left_alone.get(form.symbol):
+            raise BadTicket(f"{form.symbol} is left alone: {why}")
         asked = _as_json(form)
         preview = {key: value for key, value in asked.items() if key != "reason"}
         # From here on the desk counts the decision's age.

@@ -109,8 +109,8 @@ async def test_the_record_holds_the_cycle_and_nothing_of_the_machine() -> None:
     first, second = [decision_record(await run(turns)) for _ in range(2)]
     assert first == second
     assert list(first) == [
-        *("session", "cycle", "at", "phase", "states", "decisions", "verdicts", "positions"),
-        *("equity", "model", "text", "error", "prompt_hash", "next_cycle_at"),
+        *("session", "cycle", "at", "phase", "states", "rung", "decisions", "verdicts"),
+        *("positions", "equity", "model", "text", "error", "prompt_hash", "next_cycle_at"),
     ]
     assert [(one["symbol"], one["action"]) for one in first["decisions"]] == [
         ("SPY", "buy"),

@@ -27,14 +27,27 @@ async def test_a_well_trader_says_what_it_does() -> None:
     health = Health(agent_status="TRADE", cycle_count=7, model_loaded=True, last_error=None)
     assert await ask(health) == (
         200,
-        {"status": "healthy", "agent_status": "TRADE", "cycle_count": 7, "model_loaded": True},
+        {
+            "status": "healthy",
+            "agent_status": "TRADE",
+            "cycle_count": 7,
+            "model_loaded": True,
+            "cycle_state": "IDLE",
+            "rung": "FULL",
+        },
     )
 
 
 async def test_an_unwell_trader_says_why() -> None:
     assert await ask(Health(model_loaded=True, last_error="rate limit")) == (
         503,
-        {"status": "unhealthy", "agent_status": "STARTING", "last_error": "rate limit"},
+        {
+            "status": "unhealthy",
+            "agent_status": "STARTING",
+            "last_error": "rate limit",
+            "cycle_state": "IDLE",
+            "rung": "FULL",
+        },
     )
 
 

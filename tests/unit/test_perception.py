@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.perception import perceive
+from agent.perception import Book, Perception, perceive, read_book
 from tools.core.errors import Unavailable
 from tools.core.seams import ToolResult
 
@@ -40,13 +40,52 @@ class Counters:
 @pytest.mark.anyio
 async def test_a_long_watchlist_is_asked_for_in_parts_and_what_is_held_is_among_it() -> None:
     tools = Counters()
-    seen = await perceive(tools, WATCHLIST)
+    seen = await perceive(tools, WATCHLIST, await read_book(tools))
     assert [signal["symbol"] for signal in seen.signals] == [*WATCHLIST, "HELD"]
     assert [len(symbols) for symbols in tools.asked] == [20, 11]
 
 
+class Picky(Counters):
+    """Refuses every question in which one of `unknown` is named."""
+
+    def __init__(self, *unknown: str) -> None:
+        super().__init__()
+        self.unknown = set(unknown)
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+        if self.unknown & set(arguments.get("symbols", ())):
+            return ToolResult(text="no such symbol", is_error=True)
+        return await super().call(name, arguments)
+
+
 @pytest.mark.anyio
-async def test_a_refused_question_is_an_unavailable_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.perception.SYMBOLS_PER_CALL", 21)
-    with pytest.raises(Unavailable, match="at most 20"):
-        await perceive(Counters(), WATCHLIST)
+async def test_a_symbol_that_cannot_be_analysed_does_not_hide_the_others() -> None:
+    tools = Picky("SAB")
+    seen = await perceive(tools, ["SAA", "SAB", "SAC"], await read_book(tools))
+    assert [signal["symbol"] for signal in seen.signals] == ["SAA", "SAC", "HELD"]
+    assert seen.failed == ("SAB",)
+
+
+@pytest.mark.anyio
+async def test_no_signal_at_all_is_an_unavailable_world() -> None:
+    tools = Picky("SAA", "HELD")
+    with pytest.raises(Unavailable, match="no such symbol"):
+        await perceive(tools, ["SAA"], await read_book(tools))
+
+
+@pytest.mark.anyio
+async def test_a_symbol_left_out_is_asked_for_all_the_same_when_it_is_held() -> None:
+    tools = Counters()
+    await perceive(tools, ["SAA", "SAB"], await read_book(tools), ("SAB", "HELD"))
+    assert tools.asked == [["SAA", "HELD"]]
+
+
+def test_data_are_stale_when_most_symbols_are() -> None:
+    def seen(*ages: int) -> Perception:
+        signals = [{"symbol": f"S{n}", "quality": {"age_seconds": a}} for n, a in enumerate(ages)]
+        book = Book(account={}, positions=(), open_orders=(), round_trips=())
+        return Perception(book=book, risk={}, signals=tuple(signals))
+
+    assert seen(10, 900, 900).stale == "the data of 2 of 3 symbols are out of date"
+    assert seen(10, 10, 900).stale == ""
+    assert seen().stale == ""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.prompt_file import read_prompt
-from tests.doubles import ROOT, some_options
+from tests.doubles import ROOT, some_prompt_settings
 from tools.core.errors import ConfigError
+from tools.prompts.text import read_prompt
 
 VALUES = {"max_positions": "5", "risk_per_trade": "1 %"}
 CYCLE = "CYCLE_PROMPT = 'Decide.'\n"
@@ -48,6 +48,54 @@ def test_what_would_have_no_effect_is_refused(tmp_path: Path, text: str, words: 
     assert words in str(refusal.value)
 
 
+def test_a_constant_of_the_file_is_a_name_in_its_texts(tmp_path: Path) -> None:
+    text = f"ENTRY_STRENGTH = 0.4\nSYSTEM_PROMPT = 'ENTRY_STRENGTH: $ENTRY_STRENGTH'\n{CYCLE}"
+    assert read_prompt(written(tmp_path, text), {}).system == "ENTRY_STRENGTH: 0.4"
+
+
+def test_a_prompt_of_any_length_is_not_sent(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="40001 bytes are more than 32000"):
+        system(tmp_path, "x" * (40_000 - len("Decide.")))
+
+
+def accepted(text: str, **limits: object) -> str:
+    source = (
+        f"{text}\n{CYCLE}" if "SYSTEM_PROMPT" in text else f"{text}\nSYSTEM_PROMPT='s'\n{CYCLE}"
+    )
+    return some_prompt_settings(**limits).accept(source, "p.py").system
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("RISK_PER_TRADE = '2%'", "RISK_PER_TRADE 2% is above the limit, 1 %"),
+        ("RISK_PER_TRADE = 0.02", "RISK_PER_TRADE 0.02 is above the limit, 0.01"),
+        ("SYSTEM_PROMPT = 'x\\n- MAX_POSITIONS: 8'", "MAX_POSITIONS 8 is above the limit, 5"),
+        ("MIN_CONFIDENCE = 0.3", "MIN_CONFIDENCE 0.3 is below the limit, 0.6"),
+        ("FLATTEN_MINUTES = 1", "FLATTEN_MINUTES 1 is below the limit, 5"),
+        ("ALLOWED_SYMBOLS = ['SPY', 'TSLA']", "ALLOWED_SYMBOLS: TSLA may not be bought"),
+    ],
+)
+def test_what_asks_for_more_than_the_limits_is_refused(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=r"^p\.py: ") as refusal:
+        accepted(text, banned_symbols=frozenset({"TSLA"}))
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RISK_PER_TRADE = '0.5 %'",
+        "MAX_POSITIONS = 5",
+        "MIN_CONFIDENCE = 0.9",
+        "ALLOWED_SYMBOLS = ['SPY']",
+        "SYSTEM_PROMPT = 'ENTRY_STRENGTH: 7'",
+    ],
+)
+def test_what_is_within_the_limits_is_taken(text: str) -> None:
+    assert accepted(text)
+
+
 def test_the_file_is_never_executed(tmp_path: Path) -> None:
     trap = tmp_path / "sprung"
     with pytest.raises(ConfigError):
@@ -68,9 +116,9 @@ def test_the_hash_follows_what_the_model_is_told(tmp_path: Path) -> None:
     assert told("1 %") == told("1 %") != told("2 %")
 
 
-def test_the_shipped_prompt_renders_with_every_name_that_it_documents(tmp_path: Path) -> None:
+def test_the_shipped_prompt_renders_with_every_name_that_it_documents() -> None:
     path = ROOT / "prompts" / "agent_prompt.py"
-    values = some_options(tmp_path).prompt_values
+    values = some_prompt_settings().values
     prompt = read_prompt(path, values)
     assert "$" not in prompt.system
     assert "ENTRY_STRENGTH: 0.35" in prompt.system

@@ -1,0 +1,1 @@
+"""The prompt file: what it may say, its versions, and what its `$names` stand for."""
