@@ -8,7 +8,7 @@ that a value read from it never changes when later bars arrive.
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import cast
 
@@ -28,6 +28,8 @@ COLUMNS = ("open", "high", "low", "close", "volume")
 VOLUME_SESSIONS = 20
 VOLUME_TIMEFRAME = Timeframe.MINUTE_15
 RECENT_MINUTES = 5
+ACTIVITY_MINUTES = 30
+LEAST_ACTIVITY = 10
 
 type Minutes = npt.NDArray[np.int64]
 type Values = npt.NDArray[np.float64]
@@ -49,6 +51,24 @@ class Volume:
     def ratio(self) -> float | None:
         """How many times the usual."""
         return self.last / self.usual if self.usual else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """How steadily a symbol has traded of late: minutes without a bar.
+
+    `newest_end` is when its newest bar ended. `gaps` counts in the session's last 30 minutes, the
+    one that has just ended left out, since its bar may be on its way; `gaps_before` in the 30 up to
+    the newest bar. None before the session, `gaps_before` in its first 10 minutes.
+    """
+
+    newest_end: datetime | None
+    gaps: int | None
+    gaps_before: int | None
+
+    def age_seconds(self, now: datetime) -> int | None:
+        """How old the newest bar's close is."""
+        return round((now - self.newest_end).total_seconds()) if self.newest_end else None
 
 
 @dataclass(slots=True)
@@ -135,6 +155,18 @@ class BarHistory:
             last=last * RECENT_MINUTES, usual=usual * RECENT_MINUTES or None, days=tape.days
         )
 
+    def activity(self, symbol: str, now: datetime) -> Activity:
+        """How steadily one refreshed symbol trades, as of `now`."""
+        tape, minute = self._tapes[symbol], _minute(now)
+        known = tape.start[: int(np.searchsorted(tape.start, minute))]
+        opened = _minute(self.session.open_at)
+        newest = int(known[-1]) + 1 if len(known) else 0
+        return Activity(
+            newest_end=datetime.fromtimestamp(60 * newest, UTC) if newest else None,
+            gaps=_gaps(known, opened, minute - 1, least=1),
+            gaps_before=_gaps(known, opened, newest, least=LEAST_ACTIVITY),
+        )
+
     def _begin(self, sessions_before: int) -> datetime:
         """The open of the oldest of that many sessions before the current one."""
         return self._sessions[-1 - sessions_before :][0].open_at
@@ -204,6 +236,15 @@ def _aggregate(tape: _Tape, begin: int, end: int, length: int) -> pd.DataFrame:
     ]
     index = pd.DatetimeIndex((start[first] * 60).astype("datetime64[s]"), tz="UTC")
     return pd.DataFrame(np.array(columns).T, index, COLUMNS)
+
+
+def _gaps(known: Minutes, opened: int, end: int, *, least: int) -> int | None:
+    """Minutes without a bar in the last 30 before `end`, but none before `opened`."""
+    begin = max(opened, end - ACTIVITY_MINUTES)
+    if end - begin < least:
+        return None
+    first, last = np.searchsorted(known, (begin, end))
+    return end - begin - int(last - first)
 
 
 def _minute(instant: datetime) -> int:

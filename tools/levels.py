@@ -19,6 +19,7 @@ APART_FRACTION = 0.001
 MOST = 5
 
 type Values = npt.NDArray[np.float64]
+type Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,20 +98,19 @@ def _range(bars: pd.DataFrame) -> Range | None:
     return Range(high=float(high.max()), low=float(low.min()), close=float(close[-1]))
 
 
+def peaks(values: Values) -> Positions:
+    """Where no value within three on either side is higher. The lows are the peaks of `-values`."""
+    width = 2 * SWING_BARS + 1
+    if len(values) < width:
+        return np.empty(0, np.int64)
+    windows = np.lib.stride_tricks.sliding_window_view(values, width)
+    return SWING_BARS + np.flatnonzero(windows[:, SWING_BARS] == windows.max(axis=1))
+
+
 def _swings(bars: pd.DataFrame) -> list[float]:
     """The highs and lows that no bar goes beyond, three bars before and three after."""
     highs, lows = (bars[name].to_numpy(dtype=np.float64) for name in ("high", "low"))
-    return [*_peaks(highs), *(-_peaks(-lows))]
-
-
-def _peaks(values: Values) -> Values:
-    width = 2 * SWING_BARS + 1
-    if len(values) < width:
-        return np.empty(0)
-    windows = np.lib.stride_tricks.sliding_window_view(values, width)
-    middle = windows[:, SWING_BARS]
-    peaks: Values = middle[middle == windows.max(axis=1)]
-    return peaks
+    return [*highs[peaks(highs)], *lows[peaks(-lows)]]
 
 
 def _nearest(price: float, levels: Iterable[float]) -> tuple[float, ...]:

@@ -16,7 +16,10 @@ import pandas as pd
 from tools.bar_history import COLUMNS, BarHistory, Volume
 from tools.core.decisions import Signal
 from tools.core.market import Timeframe
+from tools.exhaustion import Exhaustion, find_exhaustion
+from tools.levels import OPENING_RANGE, Levels, Ranges, find_levels, find_ranges
 from tools.schedule.market_hours import new_york
+from tools.smart_money import UNSEEN, Structure, read_structure
 from tools.technical_indicators import read
 
 MIN_COVERAGE = 0.5
@@ -32,6 +35,9 @@ TIMEFRAME_WEIGHTS = {
 }
 VWAP_WEIGHT = 0.20
 PART_WEIGHTS = {"trend": 0.35, "macd": 0.25, "rsi": 0.20, "bollinger": 0.20}
+
+TIRING = Timeframe.MINUTE_5
+"""Where signs of exhaustion are looked for."""
 
 type Curve = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -57,13 +63,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeframeView:
-    """What one bar frame says. `values` are the readings by name, NaN until ready."""
+    """What one bar frame says. `values` are the readings by name, NaN until ready.
+
+    `exhaustion` is looked for on 5 minutes only.
+    """
 
     timeframe: Timeframe
     bars: int
     last_start: datetime | None
     values: Mapping[str, float]
     parts: tuple[Part, ...]
+    structure: Structure = UNSEEN
+    exhaustion: tuple[Exhaustion, ...] = ()
 
     def value(self, name: str) -> float | None:
         """One reading, None until ready."""
@@ -97,18 +108,41 @@ class SymbolView:
     timeframes: tuple[TimeframeView, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The prices around a symbol's own."""
+
+    ranges: Ranges
+    levels: Levels
+
+
 class Analyst:
     """Looks at symbols at an instant, and remembers each frame's view until its next bar."""
 
     def __init__(self, history: BarHistory) -> None:
         self._history = history
         self._views: dict[tuple[str, Timeframe], tuple[pd.DataFrame, TimeframeView]] = {}
+        self._around: dict[str, tuple[pd.DataFrame, bool, Surroundings]] = {}
 
     def look(self, symbol: str, now: datetime) -> SymbolView:
         """A view from the bars closed by `now`; the history has been refreshed for `symbol`."""
         frames = tuple(self._timeframe(symbol, timeframe, now) for timeframe in TIMEFRAME_WEIGHTS)
         oldest = max(self._history.session.open_at, now - STALE_AFTER)
         return assess(symbol, frames, self._history.volume(symbol, now), oldest=oldest)
+
+    def look_around(self, symbol: str, now: datetime) -> Surroundings:
+        """The ranges and levels from the bars closed by `now`."""
+        opened_at = self._history.session.open_at
+        minutes = self._history.frame(symbol, Timeframe.MINUTE_1, now)
+        opening = now >= opened_at + OPENING_RANGE
+        kept = self._around.get(symbol)
+        if kept is None or kept[0] is not minutes or kept[1] is not opening:
+            ranges = find_ranges(minutes, opened_at=opened_at, now=now)
+            fives = self._history.frame(symbol, Timeframe.MINUTE_5, now)
+            vwap = self._timeframe(symbol, Timeframe.MINUTE_1, now).value("vwap")
+            found = Surroundings(ranges=ranges, levels=find_levels(ranges, fives, vwap))
+            kept = self._around[symbol] = (minutes, opening, found)
+        return kept[2]
 
     def _timeframe(self, symbol: str, timeframe: Timeframe, now: datetime) -> TimeframeView:
         bars = self._history.frame(symbol, timeframe, now)
@@ -144,6 +178,8 @@ def analyse(timeframe: Timeframe, bars: pd.DataFrame) -> TimeframeView:
         last_start=cast(pd.DatetimeIndex, bars.index)[-1].to_pydatetime() if len(bars) else None,
         values=values,
         parts=tuple(_part(name, weight * PART_WEIGHTS[name], scores[name]) for name in scores),
+        structure=read_structure(bars, timeframe.length),
+        exhaustion=find_exhaustion(bars) if timeframe is TIRING else (),
     )
 
 

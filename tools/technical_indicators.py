@@ -77,6 +77,11 @@ def ready_after(count: int) -> Callable[[Indicator], Indicator]:
     return declare
 
 
+def bars_needed(name: str) -> int:
+    """How many bars the named indicator needs before it is ready."""
+    return _ready_after.get(name, 1)
+
+
 def ema(span: int) -> float:
     """The weight of the latest value in an exponential average over `span`."""
     return 2 / (span + 1)
@@ -197,7 +202,7 @@ def _latest(name: str, function: Indicator, bars: pd.DataFrame) -> list[Reading]
         [name] if isinstance(values, pd.Series) else [f"{name}.{part}" for part in values.columns]
     )
     row = np.atleast_1d(values.to_numpy()[-1]) if len(bars) else [math.nan] * len(parts)
-    missing = max(0, _ready_after.get(name, 1) - len(bars))
+    missing = max(0, bars_needed(name) - len(bars))
     return [
         Reading(
             name=part,

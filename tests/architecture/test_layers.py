@@ -15,8 +15,8 @@ SEES = {
         "tools.journal",  # which it hands to the agent
     ),
     "agent": (
-        *("tools.core", "tools.schedule", "tools.hosting", "tools.general_tools"),
-        "tools.prompts",
+        *("tools.core", "tools.schedule", "tools.hosting", "tools.watchdog"),
+        *("tools.general_tools", "tools.prompts"),
     ),
     "agent_tools": ("tools",),
     "console": ("tools",),
@@ -51,7 +51,7 @@ LAYERS: list[list[tuple[str, ...]]] = [
         ("tools.simulation",),
     ],
     [
-        ("tools.hosting",),
+        ("tools.hosting", "tools.watchdog"),
         ("tools.schedule",),
         ("tools.settings", "tools.config_files", "tools.config_risk"),
     ],
