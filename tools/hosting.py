@@ -209,20 +209,23 @@ class _LinePrefix(logging.Formatter):
 def log_to(*files: tuple[Path, int], level: str, console: bool = True) -> None:
     """Send the log to `files` (each from its own level on) and to the console or the journal.
 
-    Files are reopened when logrotate moves them.
+    Files are reopened when logrotate moves them. What else listens, as alerts do, hears warnings at
+    any `level`.
     """
     root = logging.getLogger()
     root.handlers.clear()
-    root.setLevel(level)
+    lowest = logging.getLevelNamesMapping()[level]
+    root.setLevel(min(lowest, logging.WARNING))
     plain = logging.Formatter("%(message)s")
     for path, threshold in files:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
-        file.setLevel(threshold)
+        file.setLevel(max(threshold, lowest))
         file.setFormatter(plain)
         root.addHandler(file)
     if console:
         stream = logging.StreamHandler(sys.stdout)
+        stream.setLevel(lowest)
         stream.setFormatter(_LinePrefix() if "JOURNAL_STREAM" in os.environ else plain)
         root.addHandler(stream)
     for chatty in (

@@ -115,6 +115,17 @@ def test_each_file_gets_the_log_from_its_own_level_on(
     assert capsys.readouterr().out == "cycle 1\nrate limit\n"
 
 
+def test_alerts_hear_warnings_when_the_log_shows_errors_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hosting.log_to(level="ERROR")
+    alerts = hosting.Incidents()
+    logging.getLogger().addHandler(alerts)
+    logging.getLogger("agent").warning("circuit breaker drawdown")
+    assert alerts.after(0) == [(1, "WARNING: circuit breaker drawdown")]
+    assert capsys.readouterr().out == ""
+
+
 def test_the_journal_gets_a_priority_on_every_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

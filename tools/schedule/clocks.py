@@ -60,10 +60,15 @@ class SystemClock:
             _ACTOR.reset(token)
 
     async def sleep_until(self, when: datetime) -> None:
-        """Sleep in legs of 30 s and a last one of 1 s, re-reading the clock after each."""
+        """Sleep in legs of 30 s and a last one of 1 s, re-reading the clock after each.
+
+        Never wakes early by the clock; after a step of it or a suspend late by at most one leg.
+        """
         name = _ACTOR.get()
         if name is None:
             raise RuntimeError("sleep_until() outside busy()")
+        if name in self._alarms:
+            raise RuntimeError(f"two tasks sleep in the name of {name!r}")
         alarm = self._alarms[name] = asyncio.Event()
         try:
             while not alarm.is_set() and (left := when - self.now()) > timedelta(0):
