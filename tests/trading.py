@@ -81,6 +81,10 @@ class FaultyBroker:
 
         return call
 
+    def begin(self, call: Callable[[], Any]) -> Any:
+        """No call of its own."""
+        return self.inner.begin(call)
+
     def sent(self, method: str = "submit") -> list[Any]:
         """The first argument of every call of `method`."""
         return [argument for name, argument in self.calls if name == method]

@@ -24,6 +24,7 @@ from tools.core.trading import (
     BrokerClock,
     Order,
     OrderClass,
+    OrderIntent,
     OrderStatus,
     OrderType,
     Position,
@@ -35,6 +36,9 @@ BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 JUST_BEFORE = timedelta(microseconds=1)
 LEGS_LAG = timedelta(minutes=1)
 """Legs are submitted with their entry, give or take this."""
+
+AT_ONCE = 32
+"""Calls that one broker may have in hand: twenty exits in one round trip, and what is read then."""
 
 NOT_FOUND = 40410000
 DUPLICATE = "client_order_id must be unique"
@@ -111,6 +115,14 @@ def once(
     if order is None:
         raise OutcomeUnknown(f"{client_order_id} exists already, but is not found")
     return order
+
+
+def closing(intent: OrderIntent) -> str | None:
+    """The `position_intent` of a sale: to close, so that none can open a short, whatever fills.
+
+    Two closers, or a stop that fills while its cancel is under way, may leave less than is sold.
+    """
+    return "sell_to_close" if intent.side is Side.SELL else None
 
 
 def every_order(

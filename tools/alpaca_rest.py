@@ -13,12 +13,14 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from tools.alpaca_answers import (
+    AT_ONCE,
     BEGINNING,
     MISSHAPEN,
     PAGE,
@@ -30,6 +32,7 @@ from tools.alpaca_answers import (
     acted,
     asked,
     clock_of,
+    closing,
     every_order,
     found,
     instrument_of,
@@ -58,6 +61,7 @@ class RestBroker:
     def __init__(self, *, key: str, secret: str, url: str) -> None:
         """`url` is the trading host, with or without `/v2`."""
         self._wire = _Wire(url, key, secret)
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="broker")
 
     def clock(self) -> BrokerClock:
         """The broker's own time and whether the market is open."""
@@ -115,6 +119,10 @@ class RestBroker:
         if market_of(symbol) is not Market.US_EQUITY:
             return None
         return found(lambda: self._wire.get(instrument_of, f"/assets/{symbol}"))
+
+    def begin[T](self, call: Callable[[], T]) -> Future[T]:
+        """Start `call` in a thread of its own."""
+        return self._pool.submit(call)
 
     def _orders(self, status: str, since: datetime, *, nested: bool) -> tuple[Order, ...]:
         def page_after(after: datetime) -> tuple[Order, ...]:
@@ -300,6 +308,7 @@ def _body(intent: OrderIntent) -> dict[str, Any]:
         "type": intent.order_type.value,
         "time_in_force": "day",
         "order_class": intent.order_class.value,
+        "position_intent": closing(intent),
         "client_order_id": intent.client_order_id,
         "limit_price": intent.limit_price,
         "stop_price": intent.stop_price,

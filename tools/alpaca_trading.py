@@ -4,6 +4,7 @@ alpaca-py's models refuse what Alpaca adds or drops: `tools.alpaca_answers` read
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -24,12 +25,14 @@ from alpaca.trading.requests import (
 )
 
 from tools.alpaca_answers import (
+    AT_ONCE,
     BEGINNING,
     PAGE,
     account_of,
     acted,
     asked,
     clock_of,
+    closing,
     every_order,
     found,
     instrument_of,
@@ -75,6 +78,7 @@ class AlpacaBroker:
         host = url.rstrip("/").removesuffix("/v2")
         self._client = TradingClient(key, secret, raw_data=True, url_override=host)
         self._calls = Calls(self._client, on_timeout, on_answer)
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="broker")
 
     def clock(self) -> BrokerClock:
         """The broker's own time and whether the market is open."""
@@ -133,6 +137,10 @@ class AlpacaBroker:
             return None
         return self._find(instrument_of, self._client.get_asset, symbol)
 
+    def begin[T](self, call: Callable[[], T]) -> Future[T]:
+        """Start `call` in a thread of its own."""
+        return self._pool.submit(call)
+
     def _orders(
         self, status: QueryOrderStatus, since: datetime, *, nested: bool
     ) -> tuple[Order, ...]:
@@ -172,6 +180,7 @@ def _request(intent: OrderIntent) -> OrderRequest:
         side=intent.side.value,
         time_in_force=TimeInForce.DAY,
         order_class=intent.order_class.value,
+        position_intent=closing(intent),
         client_order_id=intent.client_order_id,
         limit_price=_float(intent.limit_price),
         stop_price=_float(intent.stop_price),

@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from tools.alpaca_answers import (
+    AT_ONCE,
     MISSHAPEN,
     SHORTEST_SECRET,
     AnswerLost,
@@ -54,7 +55,7 @@ class Calls:
         """
         self._on_timeout = on_timeout
         for scheme in ("https://", "http://"):
-            client._session.mount(scheme, _TimeoutAdapter(pool_maxsize=16))
+            client._session.mount(scheme, _TimeoutAdapter(pool_maxsize=AT_ONCE))
         client._session.hooks["response"].append(lambda answer, **_: on_answer(answer.headers))
         client._retry_codes = []
         keys = client._api_key, client._secret_key

@@ -3,7 +3,8 @@
 Every seam has one contract suite under `tests/contract`, run against each implementation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,6 +87,10 @@ class Broker(Protocol):
         """What the broker says of `symbol`; None when it does not know it."""
         ...
 
+    def begin[T](self, call: Callable[[], T]) -> Future[T]:
+        """Start `call`, which asks this broker: beside others where it can, else here and now."""
+        ...
+
 
 class MarketData(Protocol):
     """Bars and quotes. Synchronous; raises MarketDataUnavailable."""
@@ -114,7 +119,9 @@ class ToolCall:
 class ModelTurn:
     """One answer of a language model.
 
-    `message` is the assistant message to send back as it came, extra fields included.
+    `message` is the assistant message to send back. `model` and `fingerprint` say who answered, as
+    far as the provider tells; `cached_tokens` are the part of the prompt that it had already, and
+    `cost_usd` is what the answer was charged with.
     """
 
     text: str
@@ -123,6 +130,10 @@ class ModelTurn:
     message: Mapping[str, Any]
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    model: str = ""
+    fingerprint: str = ""
 
 
 class LanguageModel(Protocol):
@@ -134,8 +145,12 @@ class LanguageModel(Protocol):
         tools: Sequence[Mapping[str, Any]],
         *,
         deadline_seconds: float,
+        may_call: bool = True,
     ) -> ModelTurn:
-        """One turn, within `deadline_seconds` of real time in total."""
+        """One turn, within `deadline_seconds` of real time in total.
+
+        Without `may_call` the model is to conclude in words; `tools` are told all the same.
+        """
         ...
 
 

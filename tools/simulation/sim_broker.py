@@ -5,10 +5,11 @@ For tests, campaigns and backtests. The embedded exchange is the other shell aro
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from tools.core.errors import OrderRejected
+from tools.core.errors import ActiveTraderError, OrderRejected
 from tools.core.market import Bar, Instrument, Quote, Timeframe, market_of
 from tools.core.trading import (
     Account,
@@ -41,17 +42,18 @@ class SimBroker:
     ) -> None:
         """Open the account at `now()`, which tells the time from then on."""
         self._now = now
-        self._venue = Venue(Market(tape, hours), now, cash=cash, seed=seed)
+        self.venue = Venue(Market(tape, hours), now, cash=cash, seed=seed)
+        """What stands behind the counter, for who decides what happens there."""
 
     def clock(self) -> BrokerClock:
         """The venue's own time and whether the market is open."""
-        return self._venue.market.clock(self._now())
+        return self.venue.market.clock(self._now())
 
     def account(self) -> Account:
         """The account's money."""
-        money = self._venue.balances()
+        money = self.venue.balances()
         return Account(
-            account_number=self._venue.account_number,
+            account_number=self.venue.account_number,
             cash=money.cash,
             equity=money.equity,
             last_equity=money.last_equity,
@@ -65,16 +67,16 @@ class SimBroker:
                 symbol=holding.symbol,
                 quantity=holding.quantity,
                 average_entry_price=holding.average_cost,
-                current_price=self._venue.price(holding.symbol),
+                current_price=self.venue.price(holding.symbol),
             )
-            for holding in self._venue.holdings()
+            for holding in self.venue.holdings()
         )
 
     def open_orders(self) -> tuple[Order, ...]:
         """All orders that may still act; the legs of a filled entry stand by themselves."""
         return tuple(
             _order(order)
-            for order in self._venue.orders()
+            for order in self.venue.orders()
             if order.open and not (order.parent and order.parent.open)
         )
 
@@ -82,13 +84,13 @@ class SimBroker:
         """All orders submitted at or after `since` in any state, legs nested; oldest first."""
         return tuple(
             _order(order)
-            for order in self._venue.orders()
+            for order in self.venue.orders()
             if order.submitted_at >= since and not order.parent
         )
 
     def order_by_client_id(self, client_order_id: str) -> Order | None:
         """The order with that id."""
-        order = self._venue.order_by_client_id(client_order_id)
+        order = self.venue.order_by_client_id(client_order_id)
         return _order(order) if order else None
 
     def submit(self, intent: OrderIntent) -> Order:
@@ -107,26 +109,26 @@ class SimBroker:
             client_order_id=intent.client_order_id,
         )
         with _refusals():
-            return _order(self._venue.submit(request))
+            return _order(self.venue.submit(request))
 
     def replace_stop(self, order: Order, *, stop_price: Decimal, client_order_id: str) -> Order:
         """Move a resting stop."""
         changes = Replacement(stop_price=stop_price, client_order_id=client_order_id)
         with _refusals():
-            return _order(self._venue.replace(order.order_id, changes))
+            return _order(self.venue.replace(order.order_id, changes))
 
     def cancel(self, order: Order) -> None:
         """End one order and what hangs together with it."""
         with _refusals():
-            self._venue.cancel(order.order_id)
+            self.venue.cancel(order.order_id)
 
     def cancel_all(self) -> None:
         """End every open order."""
-        self._venue.cancel_all()
+        self.venue.cancel_all()
 
     def instrument(self, symbol: str) -> Instrument | None:
         """A symbol of the tape."""
-        if symbol not in self._venue.market.symbols:
+        if symbol not in self.venue.market.symbols:
             return None
         return Instrument(
             symbol=symbol,
@@ -136,6 +138,15 @@ class SimBroker:
             active=True,
             tradable=True,
         )
+
+    def begin[T](self, call: Callable[[], T]) -> Future[T]:
+        """`call`, done: one after the other, so that a day is the same at every run."""
+        done = Future[T]()
+        try:
+            done.set_result(call())
+        except ActiveTraderError as error:
+            done.set_exception(error)
+        return done
 
 
 class TapeData:
