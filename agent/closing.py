@@ -2,15 +2,18 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from agent.models.budget import Budget
 from agent.perception import Book
 from agent.server_routes import ServerRoutes
 from tools.core.errors import Unavailable
 from tools.core.reports import DailySummary, FlattenReport
 from tools.core.seams import Clock
 from tools.core.session import Session
+from tools.performance import daily_summary
 
 logger = logging.getLogger(__name__)
 
@@ -62,18 +65,16 @@ class Closing:
         return None
 
 
-def day_summary(session: Session, book: Book) -> DailySummary:
-    """The day in numbers, as the broker's fills tell them."""
-    gains = [Decimal(str(trip["pnl"])) for trip in book.round_trips]
-    return DailySummary(
-        session_on=session.on,
-        trades=len(gains),
-        winning_trades=sum(gain > 0 for gain in gains),
-        pnl_usd=sum(gains, Decimal(0)),
+def day_summary(session: Session, book: Book, budget: Budget | None = None) -> DailySummary:
+    """The day in numbers, as the broker's fills and the model's bills tell them."""
+    summary = daily_summary(
+        session.on,
+        [Decimal(str(trip["pnl"])) for trip in book.round_trips],
         cash_usd=book.cash_usd,
         equity_usd=book.equity_usd,
-        remaining_symbols=book.symbols,
+        held=book.symbols,
     )
+    return replace(summary, model_cost_usd=budget.day.usd if budget else None)
 
 
 def ending(

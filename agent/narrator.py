@@ -297,12 +297,23 @@ def _summary(summary: DailySummary | None) -> list[str]:
     if summary is None:
         return ["unknown, the trade server does not answer"]
     share = 100 * summary.winning_trades / summary.trades if summary.trades else 0.0
+    factor = summary.profit_factor
     return [
         f"Total trades: {summary.trades}",
         f"Winning trades: {summary.winning_trades} ({share:.1f}%)",
+        *([] if factor is None else [f"Profit factor: {factor:.2f}"]),
         f"Daily P&L: {signed(summary.pnl_usd)}",
         f"Final cash: {money(summary.cash_usd)}",
+        *_model_cost(summary),
     ]
+
+
+def _model_cost(summary: DailySummary) -> list[str]:
+    cost = summary.model_cost_usd
+    if cost is None:
+        return []
+    each = f" (${cost / summary.trades:.4f} a trade)" if summary.trades else ""
+    return [f"Model cost: ${cost:.4f}{each}"]
 
 
 def _next_cycle(next_at: datetime | None, now: datetime) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console import prompt_commands
 from console.usage import UsageError, parse_date
 from tools.core.errors import ActiveTraderError, ConfigError
 
@@ -33,8 +34,13 @@ Day = Annotated[
 Since = Annotated[
     str | None, typer.Option(metavar="YYYY-MM-DD", help="From this session on, inclusive.")
 ]
-By = Annotated[str | None, typer.Option(metavar="day|symbol", help="Add up by day or by symbol.")]
+By = Annotated[
+    str | None,
+    typer.Option(metavar="day|symbol|prompt", help="Add up by day, symbol or prompt version."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+prompt_commands.register(app)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -117,7 +123,7 @@ def trades(day: Day = None, since: Since = None, by: By = None, as_json: AsJson 
     if by is not None:
         group = _group(by)
         rows = records.earnings(closed, group, days)
-        _show(rows, rows, [str(group), "trades", "winning_trades", "pnl"], as_json)
+        _show(rows, rows, [str(group), *records.EARNINGS], as_json)
         return
     columns = ["session", "symbol", "quantity", "entry_price", "exit_price", "pnl", "exit_reason"]
     _show(closed, closed, columns, as_json)
@@ -155,7 +161,7 @@ def pnl(day: Day = None, since: Since = None, by: By = "day", as_json: AsJson = 
     closed = records.trades(folder, days)
     rows, total = records.earnings(closed, group, days), records.total(closed)
     lines = [*rows, {str(group): "total"} | total]
-    columns = [str(group), "trades", "winning_trades", "pnl"]
+    columns = [str(group), *records.EARNINGS]
     _show({"by": str(group), "groups": rows, "total": total}, lines, columns, as_json)
 
 
@@ -202,7 +208,7 @@ def _group(text: str) -> "Group":
     try:
         return Group(text)
     except ValueError:
-        raise UsageError(f"--by {text}: must be day or symbol") from None
+        raise UsageError(f"--by {text}: must be day, symbol or prompt") from None
 
 
 def _show(

@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from tools.journal.history import position_path, read, trades_path
+from tools.core.trading import Trade
+from tools.journal.history import HistoryDamaged, position_path, read, trades_path
+from tools.journal.trade_lines import from_record
+from tools.performance import Performance, by_day, by_prompt, by_symbol, performance
 
 type Record = dict[str, Any]
 
+EARNINGS = ("trades", "winning_trades", "win_rate", "profit_factor", "pnl")
 _COUNTS = ("quantity", "trades", "winning_trades", "positions")
 
 
@@ -20,6 +24,7 @@ class Group(StrEnum):
 
     DAY = "day"
     SYMBOL = "symbol"
+    PROMPT = "prompt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,22 +68,19 @@ def books(agent_folder: Path, selection: Selection) -> list[Record]:
 
 
 def earnings(closed: Sequence[Record], by: Group, days: Sequence[date] = ()) -> list[Record]:
-    """Round trips added up by day (of `days` each) or by symbol (most traded first)."""
-    profits: dict[str, list[Decimal]] = {}
+    """Round trips added up: by day (of `days` each), by symbol or by prompt (most traded first)."""
+    done = _trades(closed)
     if by is Group.DAY:
-        profits = {str(day): [] for day in days}
-    for trade in closed:
-        key = trade["session" if by is Group.DAY else "symbol"]
-        profits.setdefault(key, []).append(Decimal(str(trade["pnl"])))
-    rows = [{str(by): key} | _sums(values) for key, values in profits.items()]
-    return (
-        rows if by is Group.DAY else sorted(rows, key=lambda row: (-row["trades"], row["symbol"]))
-    )
+        of_day = by_day(done)
+        return [{"day": str(day)} | _row(of_day.get(day, performance(()))) for day in days]
+    groups = by_symbol(done) if by is Group.SYMBOL else by_prompt(done)
+    rows = [{str(by): key or "unknown"} | _row(numbers) for key, numbers in groups.items()]
+    return sorted(rows, key=lambda row: (-row["trades"], row[str(by)]))
 
 
 def total(closed: Sequence[Record]) -> Record:
     """All of them added up."""
-    return _sums([Decimal(str(trade["pnl"])) for trade in closed])
+    return _row(performance(_trades(closed)))
 
 
 def table(rows: Sequence[Record], columns: Sequence[str]) -> str:
@@ -88,7 +90,10 @@ def table(rows: Sequence[Record], columns: Sequence[str]) -> str:
         *([_cell(column, row.get(column)) for column in columns] for row in rows),
     ]
     widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
-    numeric = [all(isinstance(row.get(column), (int, float)) for row in rows) for column in columns]
+    numeric = [
+        all(isinstance(row.get(column), (int, float, NoneType)) for row in rows)
+        for column in columns
+    ]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if right else cell.ljust(width)
@@ -98,11 +103,21 @@ def table(rows: Sequence[Record], columns: Sequence[str]) -> str:
     )
 
 
-def _sums(profits: Sequence[Decimal]) -> Record:
+def _trades(closed: Sequence[Record]) -> list[Trade]:
+    """The lines as values. Raises HistoryDamaged."""
+    try:
+        return [from_record(record) for record in closed]
+    except (KeyError, ValueError) as error:
+        raise HistoryDamaged(f"a line of the trades is not one of ours: {error!r}") from None
+
+
+def _row(numbers: Performance) -> Record:
     return {
-        "trades": len(profits),
-        "winning_trades": sum(profit > 0 for profit in profits),
-        "pnl": float(sum(profits)),
+        "trades": numbers.trades,
+        "winning_trades": numbers.winning_trades,
+        "win_rate": numbers.win_rate,
+        "profit_factor": numbers.profit_factor,
+        "pnl": float(numbers.pnl_usd),
     }
 
 

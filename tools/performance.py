@@ -1,13 +1,13 @@
 """What a set of trades was worth. Pure; every number rests on the broker's fills."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from tools.core.reports import DailySummary
-from tools.core.trading import Account, Position, Trade
+from tools.core.trading import Trade
 from tools.schedule.market_hours import new_york
 
 
@@ -39,11 +39,16 @@ class Performance:
 
 def performance(trades: Iterable[Trade]) -> Performance:
     """The numbers of `trades`."""
-    results = [trade.pnl_usd for trade in trades]
-    profits = [pnl for pnl in results if pnl > 0]
-    losses = [-pnl for pnl in results if pnl < 0]
+    return of_results(trade.pnl_usd for trade in trades)
+
+
+def of_results(results: Iterable[Decimal]) -> Performance:
+    """The numbers of trades of which only the profit or loss is known, in dollars."""
+    known = list(results)
+    profits = [pnl for pnl in known if pnl > 0]
+    losses = [-pnl for pnl in known if pnl < 0]
     return Performance(
-        trades=len(results),
+        trades=len(known),
         winning_trades=len(profits),
         losing_trades=len(losses),
         gross_profit_usd=sum(profits, Decimal(0)),
@@ -61,19 +66,30 @@ def by_symbol(trades: Iterable[Trade]) -> dict[str, Performance]:
     return _grouped(trades, lambda trade: trade.symbol)
 
 
+def by_prompt(trades: Iterable[Trade]) -> dict[str, Performance]:
+    """Per version of the prompt under which they were entered; "" is not known."""
+    return _grouped(trades, lambda trade: trade.prompt_hash)
+
+
 def daily_summary(
-    session_on: date, trades: Sequence[Trade], account: Account, positions: Iterable[Position]
+    session_on: date,
+    results: Iterable[Decimal],
+    *,
+    cash_usd: Decimal,
+    equity_usd: Decimal,
+    held: Iterable[str],
 ) -> DailySummary:
-    """The day in numbers: its trades, and the account as it is now."""
-    total = performance(trades)
+    """The day in numbers: what its round trips made, and the account as it is now."""
+    total = of_results(results)
     return DailySummary(
         session_on=session_on,
         trades=total.trades,
         winning_trades=total.winning_trades,
         pnl_usd=total.pnl_usd,
-        cash_usd=account.cash,
-        equity_usd=account.equity,
-        remaining_symbols=tuple(sorted(one.symbol for one in positions if one.quantity)),
+        cash_usd=cash_usd,
+        equity_usd=equity_usd,
+        remaining_symbols=tuple(sorted(held)),
+        profit_factor=total.profit_factor,
     )
 
 

@@ -16,7 +16,7 @@ SEES = {
     ),
     "agent": (
         *("tools.core", "tools.schedule", "tools.hosting", "tools.watchdog"),
-        *("tools.general_tools", "tools.prompts"),
+        *("tools.general_tools", "tools.prompts", "tools.performance"),
     ),
     "agent_tools": ("tools",),
     "console": ("tools",),
@@ -68,7 +68,7 @@ ONLY_IN = {
     "pandas": _ANALYSIS,
     "pandas_ta": _ANALYSIS,
     "pytz": ("tools.schedule",),
-    "typer": ("console.cli",),
+    "typer": ("console",),
 }
 
 

@@ -1,12 +1,13 @@
 """Our books against the broker's: sessions begin, fills become round trips, losses count."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.builders import a_time
+from tests.builders import a_ticket, a_time
 from tests.trading import TODAY, Bench, Hands, a_bench, a_tape, buy, events, state, turn
 from tools.core.safety import TradingState
 
@@ -80,6 +81,14 @@ class TestFills:
         assert line["exit_price"] == 98
         assert line["pnl"] == pytest.approx((98 - 100.01) * line["quantity"])
         assert events(bench) == ["start", "fill", "fill"]
+
+    def test_a_line_says_under_which_prompt_it_was_entered(self, tmp_path: Path) -> None:
+        bench = a_bench(tmp_path, tape=a_tape(("10:05", 97)))
+        turn(bench)
+        bench.room.desk.submit(replace(a_ticket("SPY", stop="98"), prompt_hash="abc"))
+        bench.room.monitor.look()
+        turn(bench, "10:06")
+        assert [line["prompt_hash"] for line in bench.lines()] == ["abc"]
 
     def test_the_lines_add_up_to_the_change_of_cash(self, tmp_path: Path) -> None:
         bench = a_bench(tmp_path, tape=a_tape(("10:05", 97), ("11:00", 99)))

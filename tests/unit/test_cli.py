@@ -17,8 +17,8 @@ def agent_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ACTIVE_TRADER_HOME", str(tmp_path))
     folder = tmp_path / "data" / "agent_data" / "deepseek-chat-v3.1"
     for day, closed in (
-        (4, [a_trade("SPY", 0.1), a_trade("IBM", 0.2), a_trade("SPY", -12.5)]),
-        (7, [a_trade("IBM", 40)]),
+        (4, [a_trade("SPY", 0.1, 4), a_trade("IBM", 0.2, 4), a_trade("SPY", -12.5, 4)]),
+        (7, [a_trade("IBM", 40, 7) | {"prompt_hash": "abc"}]),
         (8, []),
     ):
         history.replace(history.trades_path(folder, date(2013, 10, day)), closed)
@@ -34,8 +34,13 @@ def agent_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def a_trade(symbol: str, pnl: float) -> dict[str, object]:
+def a_trade(symbol: str, pnl: float, day: int) -> dict[str, object]:
     return {
+        "opened_at": f"2013-10-0{day}T14:00:00+00:00",
+        "closed_at": f"2013-10-0{day}T15:00:00+00:00",
+        "entry_order": "AT-1",
+        "exit_order": "leg",
+        "decision_id": "D-1",
         "symbol": symbol,
         "side": "buy",
         "quantity": 10,
@@ -74,8 +79,35 @@ def test_trades_by_symbol_shows_the_most_traded_first(capsys: pytest.CaptureFixt
     assert main(["trades", "--since", "2013-10-01", "--by", "symbol", "--json"]) == 0
 
     assert json.loads(capsys.readouterr().out) == [
-        {"symbol": "IBM", "trades": 2, "winning_trades": 2, "pnl": 40.2},
-        {"symbol": "SPY", "trades": 2, "winning_trades": 1, "pnl": -12.4},
+        {
+            "symbol": "IBM",
+            "trades": 2,
+            "winning_trades": 2,
+            "win_rate": 1.0,
+            "profit_factor": None,
+            "pnl": 40.2,
+        },
+        {
+            "symbol": "SPY",
+            "trades": 2,
+            "winning_trades": 1,
+            "win_rate": 0.5,
+            "profit_factor": 0.008,
+            "pnl": -12.4,
+        },
+    ]
+
+
+@pytest.mark.usefixtures("agent_folder")
+def test_pnl_by_prompt_tells_the_versions_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pnl", "--by", "prompt"]) == 0
+
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["prompt", "trades", "winning_trades", "win_rate", "profit_factor", "pnl"]
+    assert [row[:3] for row in rows[1:]] == [
+        ["unknown", "3", "2"],
+        ["abc", "1", "1"],
+        ["total", "4", "3"],
     ]
 
 
@@ -91,7 +123,8 @@ def test_pnl_adds_up_every_session_flat_ones_included_to_the_cent(
         ("2013-10-07", 1, 40.0),
         ("2013-10-08", 0, 0.0),
     ]
-    assert answer["total"] == {"trades": 4, "winning_trades": 3, "pnl": 27.8}
+    assert answer["total"]["pnl"] == 27.8
+    assert answer["total"]["win_rate"] == 0.75
 
 
 def test_a_file_that_was_gzipped_meanwhile_counts_as_before(
@@ -103,7 +136,9 @@ def test_a_file_that_was_gzipped_meanwhile_counts_as_before(
 
     assert main(["pnl", "--date", "2013-10-04"]) == 0
 
-    assert capsys.readouterr().out.splitlines()[-1].split() == ["total", "3", "2", "-12.20"]
+    assert capsys.readouterr().out.splitlines()[-1].split() == [
+        *("total", "3", "2", "0.67", "0.02", "-12.20"),
+    ]
 
 
 @pytest.mark.usefixtures("agent_folder")
@@ -132,7 +167,7 @@ def test_positions_shows_the_last_book_and_by_day_each_sessions_last(
     ("arguments", "status", "message"),
     [
         (["trades", "--date", "yesterday"], 2, "--date yesterday: not a date; write YYYY-MM-DD"),
-        (["trades", "--by", "hour"], 2, "--by hour: must be day or symbol"),
+        (["trades", "--by", "hour"], 2, "--by hour: must be day, symbol or prompt"),
         (["pnl", "--date", "2013-10-04", "--since", "2013-10-04"], 2, "exclude each other"),
         (["frobnicate"], 2, "No such command 'frobnicate'"),
         (["trades", "--frobnicate"], 2, "No such option: --frobnicate"),

@@ -1,16 +1,17 @@
 """What trades were worth, and their lines in the history."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from tests.builders import a_position, a_time, an_account
+from tests.builders import a_time
 from tools.core.trading import ExitReason, Side, Trade
 from tools.journal import history
 from tools.journal.trade_lines import from_record, to_record
-from tools.performance import by_day, by_symbol, daily_summary, performance
+from tools.performance import by_day, by_prompt, by_symbol, daily_summary, performance
 
 
 def a_trade(pnl: str = "10", symbol: str = "SPY", days: int = 0) -> Trade:
@@ -56,12 +57,22 @@ def test_trades_are_grouped_by_new_york_day_and_by_symbol() -> None:
     ]
 
 
+def test_trades_are_grouped_by_the_prompt_that_they_were_entered_under() -> None:
+    trades = [a_trade("5"), replace(a_trade("1"), prompt_hash="abc"), a_trade("2")]
+    groups = by_prompt(trades)
+    assert {name: one.pnl_usd for name, one in groups.items()} == {
+        "": Decimal(7),
+        "abc": Decimal(1),
+    }
+
+
 def test_a_day_is_flat_when_nothing_is_held() -> None:
-    day = date(2013, 10, 7)
-    flat = daily_summary(day, [a_trade()], an_account(), [a_position(quantity="0")])
+    day, money = date(2013, 10, 7), {"cash_usd": Decimal(100), "equity_usd": Decimal(100)}
+    flat = daily_summary(day, [Decimal(10), Decimal(-4)], held=(), **money)
     assert flat.flat
-    assert (flat.trades, flat.winning_trades, flat.pnl_usd) == (1, 1, Decimal(10))
-    held = daily_summary(day, [], an_account(), [a_position("SPY"), a_position("IBM")])
+    assert (flat.trades, flat.winning_trades, flat.pnl_usd) == (2, 1, Decimal(6))
+    assert flat.profit_factor == 2.5
+    held = daily_summary(day, (), held=["SPY", "IBM"], **money)
     assert held.remaining_symbols == ("IBM", "SPY")
     assert not held.flat
 
@@ -73,5 +84,5 @@ def test_a_line_of_the_history_is_the_trade_again() -> None:
     assert (record["symbol"], record["pnl"], record["quantity"]) == ("SPY", -12.5, 10)
     assert list(record) == [
         "symbol", "side", "quantity", "entry_price", "exit_price", "pnl", "opened_at", "closed_at",
-        "exit_reason", "entry_order", "exit_order", "decision_id", "slippage_usd",
+        "exit_reason", "entry_order", "exit_order", "decision_id", "slippage_usd", "prompt_hash",
     ]  # fmt: skip

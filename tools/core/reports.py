@@ -46,6 +46,10 @@ class DailySummary:
     cash_usd: Decimal
     equity_usd: Decimal
     remaining_symbols: tuple[str, ...]
+    profit_factor: float | None = None
+    """Gross profit over gross loss; None without a loss."""
+    model_cost_usd: Decimal | None = None
+    """None when nobody counts it."""
 
     @property
     def flat(self) -> bool:

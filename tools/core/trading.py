@@ -229,6 +229,8 @@ class Trade:
     decision_id: str
     slippage_usd: Decimal | None = None
     """Lost to worse prices than were decided, as far as known; negative for better ones."""
+    prompt_hash: str = ""
+    """The version of the prompt under which it was entered."""
 
     @property
     def winning(self) -> bool:

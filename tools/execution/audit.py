@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -177,7 +177,11 @@ class Auditor:
             decisions=decisions_behind(look.session.on, intents, look.orders, began.opening),
             decided=decided,
         )
-        self.trades = tuple(trades)
+        prompts = {one.client_order_id: one.prompt_hash for one in intents}
+        self.trades = tuple(
+            replace(trade, prompt_hash=prompts.get(trade.entry_client_order_id, ""))
+            for trade in trades
+        )
         self._files.write_trades(look.session.on, self.trades)
         done = executions(look.orders, decided)
         self._files.write_fills(look.session.on, done)

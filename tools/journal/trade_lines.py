@@ -24,6 +24,7 @@ def to_record(trade: Trade) -> dict[str, Any]:
         "exit_order": trade.exit_client_order_id,
         "decision_id": trade.decision_id,
         "slippage_usd": trade.slippage_usd,
+        "prompt_hash": trade.prompt_hash,
     }
 
 
@@ -43,4 +44,5 @@ def from_record(record: Mapping[str, Any]) -> Trade:
         exit_client_order_id=record["exit_order"],
         decision_id=record["decision_id"],
         slippage_usd=None if (lost := record.get("slippage_usd")) is None else Decimal(str(lost)),
+        prompt_hash=record.get("prompt_hash", ""),
     )
