@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from agent_tools._mcp_server import Door, Role
 from tools.core.errors import Unavailable
 from tools.core.reports import FlattenReport
+from tools.execution.kill_switch import KILL_SWITCH
 from tools.execution.leases import Leases
 from tools.execution.trade_room import TradeRoom
 from tools.safety.reset_codes import LIFETIME_SECONDS
@@ -86,10 +87,18 @@ class OperatorDoors:
         reason, keep = _word(body, "reason"), (body or {}).get("keep_positions", False)
         if not reason or not isinstance(keep, bool):
             return _bad_request("reason")
-        pull = partial(self._room.kill_switch.pull, keep_positions=keep)
-        await anyio.to_thread.run_sync(pull, reason, Role.OPERATOR.value)
+        closing = await anyio.to_thread.run_sync(self._pull, reason, keep)
         await self._rouse()
-        return await self._show_state(request)
+        return await anyio.to_thread.run_sync(partial(self._state, closing=closing))
+
+    def _pull(self, reason: str, keep: bool) -> bool:
+        """Whether all is being closed now."""
+        self._room.kill_switch.pull(reason, Role.OPERATOR.value, keep_positions=keep)
+        session = self._room.books.session()
+        if keep or session is None or self._room.premises.now() < session.open_at:
+            return False
+        self._room.monitor.request_flatten(KILL_SWITCH)
+        return True
 
     async def _reset_code(self, _: Request) -> Response:
         """The first step of a reset. The answer is the only place that shows the code."""
@@ -116,7 +125,7 @@ class OperatorDoors:
     async def _show_state(self, _: Request) -> Response:
         return await anyio.to_thread.run_sync(self._state)
 
-    def _state(self) -> Response:
+    def _state(self, **more: bool) -> Response:
         try:
             record = self._room.control.current()
         except Unavailable as error:
@@ -130,6 +139,7 @@ class OperatorDoors:
                 "latched": self._room.control.latch() is not None,
                 "reconciled": self._room.books.reconciled,
                 "now": self._room.premises.now().isoformat(),
+                **more,
             }
         )
 

@@ -46,6 +46,8 @@ async def test_the_kill_switch_halts_sells_all_and_only_a_code_ends_it(
     async with doors(bench, Role.OPERATOR, roused) as client:
         killed = (await client.post("/kill", json=REASON)).json()
         assert (killed["trading_state"], killed["latched"]) == ("HALTED", True)
+        assert killed["closing"]
+        assert (await client.get("/flatten")).json()["state"] == "running"
         assert roused.times == 1
         assert "kill switch, pulled by the operator: smoke" in caplog.messages
         (line,) = [one for one in caplog.records if hasattr(one, "alert")]
@@ -80,7 +82,7 @@ async def test_positions_may_be_kept_but_no_entry_stays_open(bench: Bench) -> No
     )
     async with doors(bench, Role.OPERATOR) as client:
         answer = await client.post("/kill", json=REASON | {"keep_positions": True})
-        assert answer.json()["trading_state"] == "HALTED"
+        assert (answer.json()["trading_state"], answer.json()["closing"]) == ("HALTED", False)
         turn(bench)
         assert bench.held() == {"SPY": 10}
         assert (await client.get("/flatten")).json()["state"] == "idle"
@@ -89,6 +91,15 @@ async def test_positions_may_be_kept_but_no_entry_stays_open(bench: Bench) -> No
         await client.post("/kill", json=REASON)  # the second thought
         turn(bench)
         assert bench.held() == {}
+
+
+async def test_outside_the_session_it_stops_and_sells_nothing(bench: Bench) -> None:
+    async with doors(bench, Role.OPERATOR) as client:
+        for clock in ("09:29:59", "16:00"):
+            bench.hands.at(clock)
+            answer = (await client.post("/kill", json=REASON)).json()
+            assert (answer["trading_state"], answer["closing"]) == ("HALTED", False)
+            assert bench.room.monitor.flatten_status().state == "idle"
 
 
 async def test_the_agent_reaches_none_of_it(bench: Bench) -> None:

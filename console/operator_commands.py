@@ -1,0 +1,194 @@
+"""What an operator does when it matters: `kill`, and in two steps `reset-code` and `reset`.
+
+They work from any shell that can read the home. Stopping is easy: one command, which needs no
+service of ours. Going on is hard: the trade server has to be there and hands out a code.
+"""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tools.core.errors import ConfigError, Unavailable
+
+if TYPE_CHECKING:
+    from tools.core.reports import FlattenReport
+    from tools.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+ACTOR, KILL_SWITCH = "operator", "kill switch"
+LOOK_SECONDS = 0.25
+PATIENCE_SECONDS = 60.0
+"""For the trade server to get flat, before this command sells as well."""
+
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the audit trail.")]
+Keep = Annotated[bool, typer.Option("--keep-positions", help="Stop, but sell nothing.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the operator's commands."""
+    app.command()(kill)
+    app.command()(reset_code)
+    app.command()(reset)
+
+
+def kill(reason: Reason = "no reason given", keep_positions: Keep = False) -> int:
+    """Stop all trading and sell everything, now.
+
+    Works without any of our services. Stays in force, over restarts too, until it is reset.
+    """
+    from tools.settings import load
+
+    try:
+        settings = load()
+    except ConfigError as error:
+        _latch(_home(), reason, keep_positions=keep_positions)
+        raise ConfigError(f"{error} (no order goes out, but nothing was sold)") from None
+    closing = _kill_by_server(settings, reason, keep_positions=keep_positions)
+    if closing is None:
+        _latch(settings.home, reason, keep_positions=keep_positions)
+        _raise_alarm(settings, reason)
+    if keep_positions:
+        return _say("killed: nothing trades; positions are kept, and their stops", 0)
+    if closing is False:
+        return _say("killed: nothing trades; the market is closed, so nothing is sold now", 0)
+    report = _await_flatten(settings) if closing else None
+    return _outcome(report or _flatten_directly(settings))
+
+
+def reset_code() -> None:
+    """Ask for the code that ends a kill or a halt.
+
+    It is shown here alone, and expires in five minutes.
+    """
+    answer = _ask_the_desk("/reset-code", {})
+    minutes = answer["expires_in_seconds"] // 60
+    print(f"{answer['code']}   (for {minutes} minutes)")
+    print(f"python active_trader.py reset --code {answer['code']} --reason '...'")
+
+
+def reset(
+    code: Annotated[str, typer.Option(metavar="CODE", help="What reset-code has shown.")],
+    reason: Reason = "no reason given",
+) -> None:
+    """Let trading go on after a kill or a halt; needs the code."""
+    answer = _ask_the_desk("/reset", {"code": code, "reason": reason})
+    print(f"trading is {answer['trading_state']}: {answer['reason']}")
+
+
+def _kill_by_server(settings: "Settings", reason: str, *, keep_positions: bool) -> bool | None:
+    """Whether the trade server is selling; None when it did not answer in time."""
+    from console.trade_desk import STOP_SECONDS, NobodyAnswers, Refused, TradeDesk
+
+    body = {"reason": reason, "keep_positions": keep_positions}
+    try:
+        answer = TradeDesk(settings).post("/kill", body, seconds=STOP_SECONDS)
+    except (NobodyAnswers, Refused) as error:
+        print(error, file=sys.stderr)
+        return None
+    print("the trade server has stopped trading")
+    return bool(answer["closing"])
+
+
+def _raise_alarm(settings: "Settings", reason: str) -> None:
+    """The trade server cannot: its log says so when it starts, an alert is for now."""
+    from tools.core.alerts import AlertKind, alert
+    from tools.wiring import deliver_alerts
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    deliver_alerts(settings)
+    words = f"kill switch, pulled by the {ACTOR} while no trade server answers: {reason}"
+    logger.critical(words, extra=alert(AlertKind.KILL_SWITCH))
+
+
+def _latch(home: Path, reason: str, *, keep_positions: bool) -> None:
+    """Write it ourselves. A latch that cannot be written stops nothing that comes after."""
+    from tools.safety.kill_switch import latch_path, pull
+    from tools.schedule.clocks import SystemClock
+
+    now = SystemClock().now()
+    try:
+        pull(home, reason=reason, actor=ACTOR, now=now, keep_positions=keep_positions)
+        print(f"the kill switch is latched: {latch_path(home)}")
+    except OSError as error:
+        print(f"the kill switch cannot be latched: {error}", file=sys.stderr)
+
+
+def _await_flatten(settings: "Settings") -> "dict[str, Any] | None":
+    """The server's report; None when it hangs, or does not come to an end."""
+    from console.trade_desk import TradeDesk
+
+    desk, deadline = TradeDesk(settings), time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            answer = desk.get("/flatten", seconds=1.0)
+        except Unavailable as error:
+            print(error, file=sys.stderr)
+            return None
+        if answer["state"] != "running" and isinstance(report := answer["report"], dict):
+            return report
+        _pause(LOOK_SECONDS)
+    print(f"not flat after {PATIENCE_SECONDS:.0f} s: selling from here as well", file=sys.stderr)
+    return None
+
+
+def _flatten_directly(settings: "Settings") -> "FlattenReport | None":
+    import asyncio
+
+    from console.direct_flatten import flatten_directly
+
+    print("selling everything from here, at the broker")
+    return asyncio.run(flatten_directly(settings, KILL_SWITCH))
+
+
+def _outcome(report: "dict[str, Any] | FlattenReport | None") -> int:
+    """Print how it ended; 0 when the broker says flat."""
+    if report is None:
+        return _say("killed: nothing trades; the market is closed, so nothing is sold now", 0)
+    if not isinstance(report, dict):
+        report = {
+            "flat": report.flat,
+            "closed_symbols": report.closed_symbols,
+            "remaining_symbols": report.remaining_symbols,
+        }
+    if report["flat"]:
+        return _say(f"flat: sold {', '.join(report['closed_symbols']) or 'nothing'}", 0)
+    left = ", ".join(report["remaining_symbols"]) or "unknown"
+    return _say(f"NOT FLAT: {left}. Close it by hand at the broker.", 1)
+
+
+def _say(words: str, status: int) -> int:
+    print(words)
+    return status
+
+
+def _pause(seconds: float) -> None:
+    import threading
+
+    threading.Event().wait(seconds)
+
+
+def _ask_the_desk(path: str, body: dict[str, str]) -> dict[str, Any]:
+    """The trade server's answer. Raises NobodyAnswers, with the cure, and Refused."""
+    from console.trade_desk import NobodyAnswers, TradeDesk
+    from tools.settings import load
+
+    settings = load()
+    settings.require_tokens("MCP_OPERATOR_TOKEN")
+    try:
+        return TradeDesk(settings).post(path, body)
+    except NobodyAnswers as error:
+        cure = "start it with ./manage_services.sh start; it alone can let trading go on"
+        raise NobodyAnswers(f"{error}: {cure}") from None
+
+
+def _home() -> Path:
+    """Where the latch belongs when the settings cannot be read."""
+    from tools.settings import ROOT
+
+    return Path(os.environ.get("ACTIVE_TRADER_HOME") or ROOT).expanduser().resolve()
