@@ -20,6 +20,7 @@ that the model can read; whoever saw the failure has logged it, and so made it a
 else is a crash, whose text stays in this process.
 """
 
+import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -42,6 +43,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tools.core.errors import ActiveTraderError
 from tools.hosting import Incidents, bind, http_server, sd_notify
+from tools.watchdog import tell_ready
 
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 
@@ -211,11 +213,19 @@ def _host_name(host: str) -> str | None:
         return None
 
 
-async def serve(app: ASGIApp, port: int) -> None:
-    """Serve until SIGTERM. Raises PortTaken after 5 s."""
-    listener = await bind(port)
-    sd_notify("READY=1")  # from here on a request waits in the socket's queue
+async def serve(app: ASGIApp, port: int, attempted: asyncio.Event | None = None) -> None:
+    """Serve until SIGTERM; systemd hears READY once that and `attempted` are so.
+
+    Raises PortTaken after 5 s.
+    """
+    listener = await bind(port)  # from here on a request waits in the socket's queue
+    if attempted is None:
+        sd_notify("READY=1")
+        await http_server(app).serve(sockets=[listener])
+        return
+    telling = asyncio.create_task(tell_ready(attempted))
     await http_server(app).serve(sockets=[listener])
+    telling.cancel()
 
 
 def _tool(function: Callable[..., Any], *, read_only: bool) -> Tool:

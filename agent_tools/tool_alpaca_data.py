@@ -9,43 +9,44 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field
 
 from agent_tools._data_answers import (
-    Analysis,
     Asset,
     Bars,
     Indicators,
     MarketClock,
     Movers,
+    QualityLine,
     QuoteLine,
     Quotes,
-    SignalLine,
-    Signals,
     Snapshot,
     Snapshots,
-    SymbolLevels,
 )
 from agent_tools._mcp_server import Role, ToolServer, serve
+from agent_tools._reading_answers import Analysis, Seen, Signals, SymbolLevels
 from tools.bar_history import BarHistory
-from tools.core.errors import ConfigError
-from tools.core.market import Bar, Market, Mover, Timeframe, market_of
+from tools.core.errors import ConfigError, MarketDataUnavailable
+from tools.core.market import Bar, Market, Mover, Quote, Timeframe, market_of
 from tools.core.seams import Broker, MarketData
+from tools.data_quality import Quality, judge
 from tools.hosting import Incidents, PortTaken, log_to
-from tools.levels import Ranges, find_levels, find_ranges
 from tools.schedule.clocks import ClockLost
 from tools.schedule.market_hours import MarketHours
 from tools.settings import Settings, load
 from tools.ta_helper import Analyst, warm_up
 from tools.technical_indicators import indicators, read
+from tools.watchdog import feed, reach
 from tools.wiring import deliver_alerts, make_broker, make_clock, make_hours, make_market_data
 
 MOST_SYMBOLS, MOST_BARS, MOST_MOVERS = 20, 60, 20
 CALENDAR_SESSIONS = 5
+LONGEST_READING_SECONDS = 120.0
 
 
 def _equity(symbol: str) -> str:
@@ -84,11 +85,22 @@ class DataTools:
         broker: Broker,
         hours: MarketHours,
         now: Callable[[], datetime],
+        *,
+        feed: str = "iex",
     ) -> None:
+        """`feed` is the tape that `market` reads, for the grade of its data."""
         self._market, self._broker, self._hours, self._now = market, broker, hours, now
+        self._feed = feed
         self._history = BarHistory(market, hours)
         self._analyst = Analyst(self._history)
         self._reading = threading.Lock()
+        self._began: float | None = None
+
+    @property
+    def moving(self) -> bool:
+        """No reading has gone on for longer than every time-out together explains."""
+        began = self._began
+        return began is None or time.monotonic() - began < LONGEST_READING_SECONDS
 
     def all(self) -> Sequence[Callable[..., object]]:
         """What the server offers, in the order that the model is shown."""
@@ -121,7 +133,12 @@ class DataTools:
     def get_quotes(self, symbols: Symbols) -> Quotes:
         """Latest bid, ask, mid, spread and age."""
         quotes, now = self._market.quotes(symbols), self._now()
-        return Quotes(quotes=[QuoteLine.of(quotes[s], now) for s in symbols if s in quotes])
+        lines = [
+            QuoteLine.of(quotes[s], now, judge(self._feed, now, None, quotes[s]))
+            for s in symbols
+            if s in quotes
+        ]
+        return Quotes(quotes=lines)
 
     def get_bars(
         self,
@@ -131,21 +148,24 @@ class DataTools:
     ) -> Bars:
         """Latest closed bars, oldest first, stamped with their start."""
         if timeframe == "1Day":
-            bars = self._days(symbol, limit)
-        else:
-            with self._known([symbol]) as now:
-                bars = self._history.bars(symbol, Timeframe(timeframe), now, limit=limit)
-        return Bars(symbol=symbol, timeframe=timeframe, bars=bars)
+            days = self._days(symbol, limit)
+            return Bars(symbol=symbol, timeframe=timeframe, bars=days, quality=None)
+        with self._known([symbol]) as now:
+            bars = self._history.bars(symbol, Timeframe(timeframe), now, limit=limit)
+            quality = QualityLine.of(self._quality(symbol, now))
+        return Bars(symbol=symbol, timeframe=timeframe, bars=bars, quality=quality)
 
     def get_snapshots(self, symbols: Symbols) -> Snapshots:
         """Price, quote, day's range, VWAP, change since the prior close, volume ratio."""
         quotes = self._market.quotes(symbols)
         with self._known(symbols) as now:
-            lines = [
-                Snapshot.of(self._analyst.look(s, now), self._ranges(s, now), quotes.get(s))
-                for s in symbols
+            seen = [self._seen(symbol, now, quotes.get(symbol)) for symbol in symbols]
+        return Snapshots(
+            snapshots=[
+                Snapshot.of(one.view, one.around.ranges, quotes.get(symbol), one.quality)
+                for symbol, one in zip(symbols, seen, strict=True)
             ]
-        return Snapshots(snapshots=lines)
+        )
 
     def get_indicators(
         self, symbol: Symbol, timeframe: Intraday = "5Min", names: Names | None = None
@@ -154,31 +174,31 @@ class DataTools:
         with self._known([symbol]) as now:
             frame = self._history.frame(symbol, Timeframe(timeframe), now)
             last = self._history.bars(symbol, Timeframe(timeframe), now, limit=1)
+            quality = self._quality(symbol, now)
         return Indicators(
             symbol=symbol,
             timeframe=timeframe,
             at=last[0].start if last else None,
             indicators=read(frame, names or indicators()),
+            quality=QualityLine.of(quality),
         )
 
     def get_multi_timeframe_analysis(self, symbol: Symbol) -> Analysis:
         """One signal taken apart into 1, 5 and 15 minutes and their parts."""
         with self._known([symbol]) as now:
-            return Analysis.of(self._analyst.look(symbol, now))
+            return Analysis.of(self._analyst.look(symbol, now), self._quality(symbol, now))
 
     def get_trading_signals(self, symbols: Symbols) -> Signals:
         """Strength -1..1, confidence and coverage 0..1, ATR in dollars, and the evidence."""
+        quotes = self._quotes_if_any(symbols)
         with self._known(symbols) as now:
-            views = [self._analyst.look(symbol, now) for symbol in symbols]
-        return Signals(signals=[SignalLine.of(view) for view in views])
+            seen = [self._seen(symbol, now, quotes.get(symbol)) for symbol in symbols]
+        return Signals.of(seen)
 
     def get_levels(self, symbol: Symbol) -> SymbolLevels:
         """Support and resistance, nearest first; ranges of the session, its opening, the prior."""
         with self._known([symbol]) as now:
-            vwap = self._analyst.look(symbol, now).vwap
-            ranges = self._ranges(symbol, now)
-            fives = self._history.frame(symbol, Timeframe.MINUTE_5, now)
-        return SymbolLevels.of(symbol, ranges, find_levels(ranges, fives, vwap), vwap)
+            return SymbolLevels.of(self._seen(symbol, now))
 
     def get_movers(self, top: Annotated[int, Field(ge=1, le=MOST_MOVERS)] = 5) -> Movers:
         """The day's largest gains, then losses, among all stocks."""
@@ -188,13 +208,30 @@ class DataTools:
     def _known(self, symbols: Sequence[str]) -> Iterator[datetime]:
         """The instant, with every bar of `symbols` up to it known; one caller at a time."""
         with self._reading:
-            now = self._now()
-            self._history.refresh(symbols, now)
-            yield now
+            self._began = time.monotonic()
+            try:
+                now = self._now()
+                self._history.refresh(symbols, now)
+                yield now
+            finally:
+                self._began = None
 
-    def _ranges(self, symbol: str, now: datetime) -> Ranges:
-        minutes = self._history.frame(symbol, Timeframe.MINUTE_1, now)
-        return find_ranges(minutes, opened_at=self._history.session.open_at, now=now)
+    def _seen(self, symbol: str, now: datetime, quote: Quote | None = None) -> Seen:
+        return Seen(
+            view=self._analyst.look(symbol, now),
+            around=self._analyst.look_around(symbol, now),
+            quality=self._quality(symbol, now, quote),
+        )
+
+    def _quality(self, symbol: str, now: datetime, quote: Quote | None = None) -> Quality:
+        return judge(self._feed, now, self._history.activity(symbol, now), quote)
+
+    def _quotes_if_any(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        """Signals rest on bars: without quotes their grade says less, and they still stand."""
+        try:
+            return self._market.quotes(symbols)
+        except MarketDataUnavailable:
+            return {}
 
     def _days(self, symbol: str, limit: int) -> Sequence[Bar]:
         """Whole days; a limit of sessions reaches back less than twice as many days, and a week."""
@@ -226,11 +263,13 @@ async def _serve(settings: Settings) -> None:
     logging.getLogger().addHandler(incidents)
     deliver_alerts(settings)
     async with make_clock(settings) as clock:
+        market = make_market_data(settings, clock.now)
         tools = DataTools(
-            make_market_data(settings, clock.now),
-            make_broker(settings),
+            market,
+            await reach(lambda: make_broker(settings)),
             make_hours(settings),
             clock.now,
+            feed=market.feed,
         )
         warm_up()
         server = ToolServer(
@@ -240,7 +279,9 @@ async def _serve(settings: Settings) -> None:
             tokens={Role.DATA: settings.data_token},
             incidents=incidents,
         )
+        feeding = asyncio.create_task(feed(lambda: tools.moving))
         await serve(server.app(), settings.data_port)
+        feeding.cancel()
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ entries closed until the books have been compared with it.
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
 import anyio.from_thread
-import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from agent_tools._mcp_server import Role, ToolServer, serve
@@ -29,9 +28,9 @@ from agent_tools._trade_answers import (
     Verdict,
 )
 from agent_tools._trade_doors import OperatorDoors
+from agent_tools._trade_life import MONITOR_ACTOR, until_one_ends, watch, watch_latch
 from tools.core.errors import ConfigError, Unavailable
 from tools.core.safety import DenialReason
-from tools.core.seams import Clock
 from tools.core.trading import OrderTicket, Side
 from tools.execution.leases import Leases
 from tools.execution.premises import Premises
@@ -43,14 +42,12 @@ from tools.risk.book import working
 from tools.safety.message_budget import MessageBudget
 from tools.schedule.clocks import ClockLost
 from tools.settings import Settings, load
+from tools.watchdog import Heartbeat, reach
 from tools.wiring import deliver_alerts, make_broker, make_clock, make_hours, make_market_data
 
 logger = logging.getLogger(__name__)
 
-MONITOR_ACTOR, MONITOR_RANK = "trade.monitor", 10
 PERIOD, SIMULATED_PERIOD = timedelta(seconds=5), timedelta(seconds=60)
-AFTER_A_FAILURE = timedelta(seconds=1)
-LATCH_SECONDS, LATCH_SECONDS_CLOSED = 1.0, 30.0
 """Real seconds between two looks for a latch that somebody else wrote; each order looks itself."""
 
 Symbol = Annotated[str, Field(max_length=12)]
@@ -222,41 +219,6 @@ def _ticket(
     )
 
 
-async def watch(clock: Clock, room: TradeRoom, joined: asyncio.Event) -> None:
-    """The monitor's life: a turn, a sleep. `joined` is set once simulated time waits for it."""
-
-    def wait(when: datetime) -> None:
-        anyio.from_thread.run(clock.sleep_until, when)
-
-    async with clock.busy(MONITOR_ACTOR, rank=MONITOR_RANK):
-        joined.set()
-        while True:
-            try:
-                await anyio.to_thread.run_sync(room.monitor.turn, wait)
-                wake = room.monitor.next_wake()
-            except ClockLost:
-                raise
-            except Exception:  # the server's boundary: the watchdog outlives a bug
-                logger.exception("the monitor's turn failed")
-                wake = clock.now() + AFTER_A_FAILURE
-            await clock.sleep_until(wake)
-
-
-async def watch_latch(room: TradeRoom, rouse: Callable[[], Awaitable[None]]) -> None:
-    """Wake the monitor when the kill switch was pulled by who could not reach this server.
-
-    By real seconds, in a simulation too: it is a person who pulls it.
-    """
-    pulled = False
-    while True:
-        before, pulled = pulled, room.control.latch() is not None
-        if pulled and not before:
-            await rouse()
-        session, now = room.books.session(), room.premises.now()
-        trading = session is not None and session.open_at <= now
-        await asyncio.sleep(LATCH_SECONDS if trading else LATCH_SECONDS_CLOSED)
-
-
 def counter(
     room: TradeRoom,
     tokens: Mapping[Role, SecretStr],
@@ -292,7 +254,7 @@ async def _serve(settings: Settings) -> None:
         budget = MessageBudget(clock.now)
         premises = Premises(
             home=settings.home,
-            broker=make_broker(settings, budget),
+            broker=await reach(lambda: make_broker(settings, budget)),
             market=make_market_data(settings, clock.now),
             store=StateStore(settings.home / "data" / "state.sqlite3", clock.now()),
             hours=make_hours(settings),
@@ -308,24 +270,17 @@ async def _serve(settings: Settings) -> None:
 
         tokens = {Role.AGENT: settings.agent_token, Role.OPERATOR: settings.operator_token}
         server = counter(room, tokens, incidents, rouse)
-        joined = asyncio.Event()
+        joined, attempted, heartbeat = asyncio.Event(), asyncio.Event(), Heartbeat(clock)
 
         async def answer() -> None:
             await joined.wait()  # who sees /health may let simulated time go
-            await serve(server.app(), settings.trade_port)
+            await serve(server.app(), settings.trade_port, attempted)
 
-        await _until_one_ends(watch(clock, room, joined), answer(), watch_latch(room, rouse))
-
-
-async def _until_one_ends(*lives: Coroutine[None, None, None]) -> None:
-    """Live them side by side; the first to end ends all, and its exception is raised."""
-    tasks = [asyncio.create_task(life) for life in lives]
-    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
-    for task in done:
-        task.result()
+        feeding = asyncio.create_task(heartbeat.feed())
+        await until_one_ends(
+            watch(clock, room, joined, attempted, heartbeat), answer(), watch_latch(room, rouse)
+        )
+        feeding.cancel()
 
 
 def main() -> int:

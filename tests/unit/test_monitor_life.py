@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent_tools.tool_alpaca_trade import watch
+from agent_tools._trade_life import watch
 from tests.builders import a_time
 from tests.trading import Bench, Hands, a_bench, a_tape
+from tools.watchdog import Heartbeat
 
 pytestmark = pytest.mark.anyio
 
@@ -55,9 +56,11 @@ class HandsClock:
 async def live(bench: Bench, until: str) -> HandsClock:
     """The monitor's life up to a New York time."""
     clock, joined = HandsClock(bench.hands, a_time(until)), asyncio.Event()
+    attempted = asyncio.Event()
     with pytest.raises(EndOfDay):
-        await watch(clock, bench.room, joined)
+        await watch(clock, bench.room, joined, attempted, Heartbeat(clock))
     assert joined.is_set()
+    assert attempted.is_set()
     return clock
 
 
