@@ -60,26 +60,26 @@ def run_service(verbose: bool) -> int:
 
 async def _trade(settings: "Settings") -> None:
     """Choose the world and hand it to the mind."""
-    from agent.language_models import OpenAICompatibleModel
+    from agent.models.budget import BudgetLimits
+    from agent.models.making import make_model
     from agent.service import live
     from tools import wiring
     from tools.journal import history
 
-    model = OpenAICompatibleModel(
-        model=settings.model.model,
-        base_url=settings.model_url,
-        api_key=settings.model_key.get_secret_value(),
-        thinking=settings.model.thinking == "enabled",
-        max_retries=settings.config.agent_config.max_retries,
-        base_delay=settings.config.agent_config.base_delay,
-    )
-    wiring.deliver_alerts(settings)
     async with wiring.make_clock(settings) as clock:
         await live(
             _options(settings),
             clock=clock,
             load_hours=lambda: wiring.renewed_hours(settings),
-            model=model,
+            model=make_model(
+                settings.model,
+                settings.config.agent_config,
+                BudgetLimits(**settings.config.budget.model_dump()),
+                base_url=settings.model_url,
+                api_key=settings.model_key.get_secret_value(),
+                folder=settings.agent_folder,
+                now=clock.now,
+            ),
             data=(settings.data_port, settings.data_token),
             trade=(settings.trade_port, settings.agent_token),
             history=history,

@@ -16,6 +16,7 @@ from agent.base_agent.tickets import Outcome, TicketBook
 from agent.cooldowns import Cooldowns
 from agent.faults import TimeoutInSimulation, timed_out
 from agent.ladder import FULL, Ladder, Step
+from agent.models.budget import Budget
 from agent.pace import BUSY_MINUTES, minutes_to_next_cycle, next_start
 from agent.perception import Book, Perception, perceive, read_book, snapshot
 from tools.core.decisions import Decision
@@ -99,9 +100,10 @@ class Cycle:
         deadline_seconds: float,
         simulated_time: bool,
         cooldowns: Cooldowns | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """`deadline_seconds` of real time bound the reasoning of one cycle."""
-        self.ladder = Ladder()
+        self.ladder, self.budget = Ladder(), budget
         self.announce: Callable[[State], None] = lambda _: None
         """Is told of each state that is entered."""
         self._cooldowns = cooldowns or Cooldowns()
@@ -210,6 +212,8 @@ class Cycle:
             no_entries="" if step.asks_entries or not step.asks_model else step.why,
             left_alone=left_alone,
         )
+        if self.budget:
+            self.budget.begin_cycle(session.on)
         thought = await self._agent.think(
             prompt.system,
             prompt.message(view),

@@ -3,28 +3,37 @@ endpoint, the embedded model).
 
 The SDK's retries are off and so are its read time-outs: DeepSeek keeps a queued request alive with
 blank lines, which no read time-out survives to see; only a deadline over the whole call holds. Its
-answer types are not used either: they accept anything, and hand on what they could not read.
+request and answer types are not used either: `agent.models.wire` writes and reads the bytes.
 """
 
 import asyncio
-import itertools
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
 
 import httpx2
 import openai
 
-from tools.core.errors import ModelUnavailable
-from tools.core.seams import ModelTurn, ToolCall
+from agent.models.budget import Budget, Reservation
+from agent.models.capabilities import capabilities_of
+from agent.models.identity import IdentityWatch
+from agent.models.preparation import Finding, examine
+from agent.models.wire import Unfinished, read_turn, request
+from tools.core.alerts import AlertKind, alert
+from tools.core.errors import ModelMisconfigured, ModelOutOfCredit, ModelUnavailable
+from tools.core.seams import ModelTurn
 
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
+PREPARE_SECONDS = 10.0
 LONGEST_QUOTE = 300
 SHORTEST_SECRET = 8  # a local server's "x" would blot out plain text
-RATE_LIMITED, REQUEST_TIMEOUT = 429, 408
+RATE_LIMITED, REQUEST_TIMEOUT, OUT_OF_CREDIT = 429, 408, 402
+MISCONFIGURED = (401, 403, 404)
+_NO_MODEL = ("model not exist", "model_not_found", "model does not exist", "unknown model")
 
 
 class _Transient(ModelUnavailable):
@@ -35,31 +44,40 @@ class _Transient(ModelUnavailable):
         self.wait_seconds = wait_seconds
 
 
-class OpenAICompatibleModel:
-    """`tools.core.seams.LanguageModel` over HTTP. Close it when done.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a model is, and how it is asked. `model` is the id on the wire.
 
     A call that met 429, 5xx or no connection is repeated within its deadline: `max_retries` times,
     after `base_delay` seconds that double each time, or when `Retry-After` says.
     """
 
+    model: str
+    base_url: str
+    api_key: str
+    thinking: bool = False
+    max_output_tokens: int = 4096
+    max_retries: int = 3
+    base_delay: float = 1.0
+
+
+class OpenAICompatibleModel:
+    """`tools.core.seams.LanguageModel` over HTTP. Close it when done."""
+
     def __init__(
         self,
+        endpoint: Endpoint,
         *,
-        model: str,
-        base_url: str,
-        api_key: str,
-        thinking: bool = False,
-        max_retries: int = 3,
-        base_delay: float = 1.0,
+        budget: Budget | None = None,
+        identity: IdentityWatch | None = None,
     ) -> None:
-        """`model` is the id on the wire. DeepSeek thinks unless told not to; others are not."""
-        told = model.startswith("deepseek") and not thinking
-        self._extra_body = {"thinking": {"type": "disabled"}} if told else None
-        self._model, self._api_key = model, api_key
-        self._max_retries, self._base_delay = max_retries, base_delay
+        """Without a `budget` nothing is counted and nothing is refused for its price."""
+        self._endpoint, self.budget = endpoint, budget
+        self._identity = identity or IdentityWatch()
+        self._ways = capabilities_of(endpoint.model)
         self._client = openai.AsyncOpenAI(
-            api_key=api_key,
-            base_url=base_url,
+            api_key=endpoint.api_key,
+            base_url=endpoint.base_url,
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
         )
@@ -68,140 +86,127 @@ class OpenAICompatibleModel:
         """Close the connections."""
         await self._client.close()
 
+    async def check(self) -> Sequence[Finding]:
+        """What stands in the way of trading by this model. Never raises, and takes seconds."""
+        low = self.budget.limits.day_usd if self.budget else Decimal(1)
+        return await examine(
+            self._get,
+            model=self._endpoint.model,
+            url=self._endpoint.base_url,
+            tells_balance=self._ways.tells_balance,
+            low_credit_usd=low,
+        )
+
     async def complete(
         self,
         messages: Sequence[Mapping[str, Any]],
         tools: Sequence[Mapping[str, Any]],
         *,
         deadline_seconds: float,
+        may_call: bool = True,
     ) -> ModelTurn:
         """One turn, within `deadline_seconds` of real time, repetitions and waiting included."""
         ends_at = asyncio.get_running_loop().time() + deadline_seconds
+        body = request(
+            model=self._endpoint.model,
+            ways=self._ways,
+            thinking=self._endpoint.thinking,
+            most_tokens=self._endpoint.max_output_tokens,
+            messages=messages,
+            tools=tools,
+            may_call=may_call,
+        )
         try:
             async with asyncio.timeout_at(ends_at):
-                return await self._repeated(messages, tools, ends_at)
+                turn = await self._repeated(body, ends_at)
         except TimeoutError as error:
             raise ModelUnavailable(f"no answer within {deadline_seconds:g} s") from error
+        self._identity.heard(turn)
+        return turn
 
-    async def _repeated(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        tools: Sequence[Mapping[str, Any]],
-        ends_at: float,
-    ) -> ModelTurn:
+    async def _repeated(self, body: bytes, ends_at: float) -> ModelTurn:
         failures = 0
         while True:
             try:
-                return _turn(await self._ask(messages, tools))
-            except _Transient as failed:
-                wait = failed.wait_seconds
+                return await self._paid(body)
+            except (_Transient, Unfinished) as failed:
+                wait = failed.wait_seconds if isinstance(failed, _Transient) else None
                 if wait is None:
-                    wait = self._base_delay * 2**failures
+                    wait = self._endpoint.base_delay * 2**failures
                 failures += 1
                 late = asyncio.get_running_loop().time() + wait >= ends_at
-                if late or failures > self._max_retries:
+                if late or failures > self._endpoint.max_retries:
                     logger.warning("%s; giving up", failed)
                     raise
                 logger.warning("%s; asking again in %g s", failed, wait)
                 await asyncio.sleep(wait)  # real time, as for all I/O: no clock moves meanwhile
 
-    async def _ask(
-        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
-    ) -> str:
-        """The body of a 2xx answer. Raises ModelUnavailable, a time-out being its cause."""
+    async def _paid(self, body: bytes) -> ModelTurn:
+        """One attempt, charged to the budget before it is made."""
+        if self.budget is None:
+            return read_turn(await self._post(body, None))
+        charge = self.budget.reserve(
+            request_bytes=len(body), most_output_tokens=self._endpoint.max_output_tokens
+        )
+        turn = read_turn(await self._post(body, charge))
+        return replace(turn, cost_usd=charge.settle(turn))
+
+    async def _post(self, body: bytes, charge: Reservation | None) -> str:
+        """The body of a 2xx answer. Raises ModelUnavailable; what was refused is not charged."""
         try:
-            answer = await self._client.chat.completions.with_raw_response.create(
-                model=self._model,
-                messages=cast(Any, messages),
-                tools=cast(Any, tools) or openai.omit,
-                extra_body=self._extra_body,
+            answer = await self._client.post(
+                "/chat/completions",
+                content=body,
+                cast_to=httpx2.Response,
+                options={"headers": {"Content-Type": "application/json"}},
             )
         except openai.APIStatusError as error:
+            if charge:
+                charge.release()
             raise self._refusal(error) from None
         except openai.APIConnectionError as error:
+            if charge and isinstance(error.__cause__, httpx2.ConnectError):
+                charge.release()
             raise _Transient(_unreached(error)) from error
+        return answer.text
+
+    async def _get(self, path: str) -> str:
+        """The body of a 2xx answer, soon. Raises ModelUnavailable."""
+        try:
+            async with asyncio.timeout(PREPARE_SECONDS):
+                answer = await self._client.get(path, cast_to=httpx2.Response)
+        except openai.APIStatusError as error:
+            raise self._refusal(error) from None
+        except (openai.APIConnectionError, TimeoutError) as error:
+            raise ModelUnavailable(f"no answer from {path}: {error}") from error
         return answer.text
 
     def _refusal(self, error: openai.APIStatusError) -> ModelUnavailable:
         said = error.message
-        if len(self._api_key) >= SHORTEST_SECRET:
-            said = said.replace(self._api_key, "***")
+        if len(self._endpoint.api_key) >= SHORTEST_SECRET:
+            said = said.replace(self._endpoint.api_key, "***")
         said = said[:LONGEST_QUOTE]
-        if error.status_code == RATE_LIMITED:
+        status = error.status_code
+        if status == RATE_LIMITED:
             return _Transient(f"rate limit: {said}", _retry_after(error.response))
-        if error.status_code >= 500 or error.status_code == REQUEST_TIMEOUT:
+        if status >= 500 or status == REQUEST_TIMEOUT:
             return _Transient(said, _retry_after(error.response))
+        if status == OUT_OF_CREDIT:
+            kind = alert(AlertKind.MODEL_CREDIT)
+            logger.critical("the model's account is out of credit: %s", said, extra=kind)
+            return ModelOutOfCredit(said)
+        if status in MISCONFIGURED or any(words in said.lower() for words in _NO_MODEL):
+            return ModelMisconfigured(said)
         return ModelUnavailable(said)
-
-
-def _turn(body: str) -> ModelTurn:
-    """The first choice of an answer. Raises ModelUnavailable for HTML, a torn body, no choice."""
-    try:
-        answer = json.loads(body)
-        choice = answer["choices"][0]
-        message: Mapping[str, Any] = choice["message"]
-        calls = tuple(map(_tool_call, itertools.count(), message.get("tool_calls") or ()))
-        text = _text(message.get("content"))
-        usage = answer.get("usage") or {}
-        return ModelTurn(
-            text=text,
-            tool_calls=calls,
-            finish_reason=str(choice.get("finish_reason")),
-            message=_echo(message, text, calls),
-            prompt_tokens=_count(usage.get("prompt_tokens")),
-            completion_tokens=_count(usage.get("completion_tokens")),
-        )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        why = f"unusable answer ({type(error).__name__}): {body[:80]!r}"
-        raise ModelUnavailable(why) from None
-
-
-def _tool_call(number: int, call: Mapping[str, Any]) -> ToolCall:
-    """Some servers leave the id out, or send the arguments as an object; neither stops us."""
-    function = call["function"]
-    arguments = function.get("arguments") or "{}"
-    return ToolCall(
-        call_id=str(call.get("id") or f"call-{number}"),
-        name=str(function["name"]),
-        arguments=arguments if isinstance(arguments, str) else json.dumps(arguments),
-    )
-
-
-def _text(content: object) -> str:
-    """The content as text, also where it comes in parts."""
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content)
-    return "" if content is None else str(content)
-
-
-def _echo(message: Mapping[str, Any], text: str, calls: Sequence[ToolCall]) -> Mapping[str, Any]:
-    """The message as the next request sends it back: with `reasoning_content`, even an empty one
-    (DeepSeek insists), without nulls, and with the calls under the ids that we answer them by.
-    """
-    echo = {name: value for name, value in message.items() if value is not None}
-    echo |= {"role": "assistant", "content": text}
-    if calls:
-        echo["tool_calls"] = [
-            {
-                "id": call.call_id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            }
-            for call in calls
-        ]
-    return echo
-
-
-def _count(tokens: object) -> int:
-    return tokens if isinstance(tokens, int) and tokens > 0 else 0
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
     """The header's seconds; its other form, a date, is not worth a clock."""
     try:
-        return max(0.0, float(response.headers["retry-after"]))
+        seconds = float(response.headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return seconds if seconds > 0 else 0.0  # not a number, too, means now
 
 
 def _unreached(error: openai.APIConnectionError) -> str:

@@ -15,10 +15,11 @@ from agent.cooldowns import Cooldowns
 from agent.cycle import Cycle
 from agent.diary import Diary, History
 from agent.health import Health, health_app
+from agent.language_models import OpenAICompatibleModel
 from agent.options import AgentOptions
 from agent.server_routes import HttpRoutes
 from agent.trading_day import TradingDay
-from tools.core.seams import Clock, LanguageModel
+from tools.core.seams import Clock
 from tools.hosting import bind, http_server, log_to, only_one, sd_notify, watchdog_seconds
 from tools.schedule.market_hours import MarketHours
 
@@ -43,7 +44,7 @@ async def live(
     *,
     clock: Clock,
     load_hours: Callable[[], Awaitable[MarketHours]],
-    model: LanguageModel,
+    model: OpenAICompatibleModel,
     data: Door,
     trade: Door,
     history: History,
@@ -74,6 +75,7 @@ async def live(
                     failure_minutes=options.tuning.symbol_pause_minutes,
                     refusal_minutes=options.tuning.refusal_pause_minutes,
                 ),
+                budget=model.budget,
             )
             day = TradingDay(
                 options=options,
@@ -84,6 +86,7 @@ async def live(
                 cycle=cycle,
                 diary=Diary(options, history),
                 health=Health(),
+                check_model=None if options.model_is_rules else model.check,
             )
             await serve(day, health_port)
 

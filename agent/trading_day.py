@@ -16,6 +16,7 @@ from agent.closing import Closing, day_summary, ending
 from agent.cycle import Cycle, CycleReport
 from agent.diary import Diary
 from agent.health import Health, Heartbeat
+from agent.models.preparation import Finding, tell
 from agent.narrator import Narrator
 from agent.options import AgentOptions
 from agent.pace import first_start
@@ -64,8 +65,12 @@ class TradingDay:
         cycle: Cycle,
         diary: Diary,
         health: Health,
+        check_model: Callable[[], Awaitable[Sequence[Finding]]] | None = None,
     ) -> None:
-        """`load_hours` reads the session table afresh, once a night."""
+        """`load_hours` reads the session table afresh, once a night.
+
+        `check_model` tells before each open what stands in the way of trading by the model.
+        """
         self._options, self._clock, self._load_hours = options, clock, load_hours
         self._tools, self._routes, self._cycle = tools, routes, cycle
         self._diary, self.health = diary, health
@@ -86,6 +91,7 @@ class TradingDay:
         self._closing = Closing(
             clock=clock, routes=routes, pause_until=self._pause_until, complain=self._unwell
         )
+        self._check_model = check_model
         self._refused: Sequence[Outcome] = ()
         self._hours: MarketHours
 
@@ -145,6 +151,8 @@ class TradingDay:
         await self._connect(patience_ends=self._clock.now())
         await self._look_at_desk()
         prompt = await self._look_at_prompt()
+        if self._check_model:
+            tell(await self._check_model())
         book = await self._book()
         self._narrator.prepared(self._clock.now(), session, book, prompt.hash)
 
@@ -178,7 +186,7 @@ class TradingDay:
         self._narrator.closed(
             flat=flat,
             remaining=remaining,
-            summary=None if book is None else day_summary(session, book),
+            summary=None if book is None else day_summary(session, book, self._cycle.budget),
             next_open=self._next_open(session),
         )
 

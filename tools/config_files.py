@@ -31,6 +31,14 @@ class DateRange(_Section):
     end_date: date
 
 
+class PriceConfig(_Section):
+    """Dollars for a million tokens, instead of the list in the program."""
+
+    hit_usd: Decimal = Field(ge=0, le=1000)
+    miss_usd: Decimal = Field(ge=0, le=1000)
+    output_usd: Decimal = Field(ge=0, le=1000)
+
+
 class ModelConfig(_Section):
     """One mind: `signature` is its folder, `model` the id on the wire."""
 
@@ -40,6 +48,18 @@ class ModelConfig(_Section):
     enabled: bool = True
     model: str = "deepseek-flash"
     thinking: Literal["disabled", "enabled"] = "disabled"
+    max_output_tokens: int | None = Field(None, ge=256, le=384_000)
+    price: PriceConfig | None = None
+    allowed_fingerprints: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+
+
+class BudgetConfig(_Section):
+    """What the model may cost in a cycle and in a session; beyond, positions are only managed."""
+
+    cycle_usd: Decimal = Field(Decimal("0.05"), gt=0, le=100)
+    cycle_tokens: int = Field(60_000, ge=1_000)
+    day_usd: Decimal = Field(Decimal(1), gt=0, le=1000)
+    day_tokens: int = Field(3_000_000, ge=1_000)
 
 
 class AgentConfig(_Section):
@@ -68,6 +88,7 @@ class ConfigFile(_Section):
     date_range: DateRange | None = None
     models: Annotated[tuple[ModelConfig, ...], Field(min_length=1)]
     agent_config: AgentConfig = AgentConfig()
+    budget: BudgetConfig = BudgetConfig()
     profile: Profile = Profile.BALANCED
     risk: RiskConfig = RiskConfig()
     watchlist: Annotated[Symbols, Field(min_length=1)] = (

@@ -12,9 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from agent.base_agent.tickets import BadTicket, TicketBook
+from agent.models.identity import identity
+from agent.models.wire import holds_tool_calls
 from tools.core.errors import (
     ActiveTraderError,
     ConfigError,
@@ -23,8 +26,13 @@ from tools.core.errors import (
     Unavailable,
 )
 from tools.core.seams import LanguageModel, ModelTurn, ToolBox, ToolCall
+from tools.core.untrusted import cleaned
 
 SAME_CALL_LIMIT = 3
+CALLS_A_TURN = 20
+LONGEST_RESULT = 16_000
+"""Characters of a tool's answer that the model is shown; our servers keep to half of that."""
+LONGEST_ERROR = 1_000
 _HOLD = re.compile(r"^\W*HOLD\s+([A-Z][A-Z.]{0,6})\s*[:\-–—]\s*(\S.*)$", re.MULTILINE)
 
 type Message = Mapping[str, Any]
@@ -48,10 +56,16 @@ class Thought:
     model_calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    served_by: list[str] = field(default_factory=list)
+    """Model and fingerprint of whoever answered, each once."""
     model_seconds: float = 0.0
     faults: list[Exception] = field(default_factory=list)
     """Calls that failed on the way: the model's own, and tools'."""
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    corrected: bool = False
+    """The model was told once already that its turn could not be used."""
 
 
 class BaseAgent:
@@ -91,32 +105,79 @@ class BaseAgent:
         return thought
 
     async def _converse(self, thought: Thought, tools: ToolBox, tickets: TicketBook) -> None:
+        specs = tools.specs()
         for steps_left in reversed(range(self._max_steps)):
-            specs = tools.specs() if steps_left else ()
-            turn = await self._complete(thought, specs)
+            turn = await self._complete(thought, specs, may_call=steps_left > 0)
+            if fault := _unusable(turn):
+                if thought.corrected or turn.finish_reason == "content_filter":
+                    thought.error = fault
+                    return
+                _correct(thought, turn, fault)
+                continue
             if not turn.tool_calls:
                 thought.text, thought.finished = turn.text, True
                 return
-            for call in turn.tool_calls:
-                answer = await _answer(call, specs, tools, tickets, thought)
-                thought.messages.append(
-                    {"role": "tool", "tool_call_id": call.call_id, "content": answer}
-                )
+            offered = specs if steps_left else ()
+            for number, call in enumerate(turn.tool_calls):
+                if number < CALLS_A_TURN:
+                    answer = await _answer(call, offered, tools, tickets, thought)
+                else:
+                    answer = f"error: only {CALLS_A_TURN} calls at once are carried out"
+                thought.messages.append(_tool_message(call, answer))
         thought.error = f"no conclusion within {self._max_steps} steps"
 
-    async def _complete(self, thought: Thought, specs: Sequence[Mapping[str, Any]]) -> ModelTurn:
+    async def _complete(
+        self, thought: Thought, specs: Sequence[Mapping[str, Any]], *, may_call: bool
+    ) -> ModelTurn:
         started = time.perf_counter()
         try:
             turn = await self._model.complete(
-                thought.messages, specs, deadline_seconds=self._call_deadline_seconds
+                thought.messages,
+                specs,
+                deadline_seconds=self._call_deadline_seconds,
+                may_call=may_call,
             )
         finally:
             thought.model_calls += 1
             thought.model_seconds += time.perf_counter() - started
         thought.prompt_tokens += turn.prompt_tokens
         thought.completion_tokens += turn.completion_tokens
+        thought.cached_tokens += turn.cached_tokens
+        thought.cost_usd += turn.cost_usd
+        if (name := identity(turn)) and name not in thought.served_by:
+            thought.served_by.append(name)
         thought.messages.append(turn.message)
         return turn
+
+
+def _unusable(turn: ModelTurn) -> str | None:
+    """Why nothing of a turn may be acted on, None if it may."""
+    if turn.finish_reason == "content_filter":
+        return "the provider withheld the model's answer"
+    if turn.finish_reason == "length":
+        return "the model's answer was cut at its longest"
+    if not turn.tool_calls and holds_tool_calls(turn.text):
+        return "the model wrote tool calls into its text"
+    if not turn.tool_calls and not turn.text.strip():
+        return "the model's answer was empty"
+    return None
+
+
+def _correct(thought: Thought, turn: ModelTurn, fault: str) -> None:
+    """Tell the model, once, that its turn came to nothing."""
+    thought.corrected = True
+    told = (
+        f"{fault}: nothing was carried out. Use the tools by tool calls only, or conclude in a few"
+        " plain words"
+    )
+    if turn.tool_calls:
+        thought.messages += [_tool_message(call, f"error: {told}") for call in turn.tool_calls]
+    else:
+        thought.messages.append({"role": "user", "content": told})
+
+
+def _tool_message(call: ToolCall, answer: str) -> Message:
+    return {"role": "tool", "tool_call_id": call.call_id, "content": answer}
 
 
 AGENT_TYPES: Mapping[str, type[BaseAgent]] = {"BaseAgent": BaseAgent}
@@ -148,14 +209,23 @@ async def _answer(
                 return await tickets.leave(arguments)
         result = await tools.call(call.name, arguments)
     except (BadCall, BadTicket) as error:
-        return f"error: {error}"
+        return _refused(error)
     except Unavailable as error:
         thought.faults.append(error)
-        return f"error: {error}. Nothing was changed"
+        return f"{_refused(error)}. Nothing was changed"
     except OutcomeUnknown as error:
         thought.faults.append(error)
-        return f"error: {error}. It may have been carried out: ask before you repeat it"
-    return f"error: {result.text}" if result.is_error else result.text
+        return f"{_refused(error)}. It may have been carried out: ask before you repeat it"
+    if result.is_error:
+        return _refused(result.text)
+    if len(result.text) > LONGEST_RESULT:
+        return f"error: the answer is longer than {LONGEST_RESULT} characters: ask for less"
+    return result.text
+
+
+def _refused(why: object) -> str:
+    """A refusal in words; they may be somebody else's."""
+    return f"error: {cleaned(str(why), LONGEST_ERROR)}"
 
 
 def _arguments(call: ToolCall, specs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

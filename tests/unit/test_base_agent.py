@@ -120,6 +120,7 @@ async def test_reasoning_past_its_deadline_is_cut_and_known_as_a_time_out() -> N
             tools: Sequence[Mapping[str, Any]],
             *,
             deadline_seconds: float,
+            may_call: bool = True,
         ) -> ModelTurn:
             await asyncio.Event().wait()
             raise AssertionError

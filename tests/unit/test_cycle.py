@@ -117,7 +117,10 @@ async def test_the_record_holds_the_cycle_and_nothing_of_the_machine() -> None:
         ("QQQ", "hold"),
     ]
     assert first["verdicts"][0]["client_order_id"] == "AT-1-SPY"
-    assert first["model"] == {"calls": 2, "prompt_tokens": 200, "completion_tokens": 20}
+    assert first["model"] == {
+        **{"calls": 2, "prompt_tokens": 200, "completion_tokens": 20},
+        **{"cached_tokens": 0, "cost_usd": 0, "served_by": []},
+    }
     assert first["next_cycle_at"] == "2013-10-07T10:40:00-04:00"
 
 

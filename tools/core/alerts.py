@@ -15,6 +15,7 @@ class AlertKind(StrEnum):
     NOT_FLAT = "not_flat"
     FLATTEN_OVERDUE = "flatten_overdue"
     CERTIFICATE = "certificate"
+    OVERNIGHT = "overnight"
     KILL_SWITCH = "kill_switch"
     CIRCUIT_BREAKER = "circuit_breaker"
     UNPROTECTED = "unprotected"
@@ -26,6 +27,7 @@ class AlertKind(StrEnum):
     SERVICE_FAILED = "service_failed"
     MODEL_DOWN = "model_down"
     MODEL_CREDIT = "model_credit"
+    MODEL_CHANGED = "model_changed"
     BUDGET = "budget"
     BAD_PROMPT = "bad_prompt"
 
