@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import prompt_commands
+from console import operator_commands, prompt_commands
 from console.usage import UsageError, parse_date
 from tools.core.errors import ActiveTraderError, ConfigError
 
@@ -40,6 +40,7 @@ By = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+operator_commands.register(app)
 prompt_commands.register(app)
 
 
