@@ -12,8 +12,9 @@ from pydantic import AfterValidator, ConfigDict
 from agent_tools._mcp_server import Answer
 from tools.core.market import Instrument, Quote, market_of
 from tools.core.session import Session
-from tools.levels import Levels, Ranges
-from tools.ta_helper import SymbolView, TimeframeView
+from tools.data_quality import Quality
+from tools.levels import Ranges
+from tools.ta_helper import SymbolView
 
 
 def _rounded(digits: int) -> AfterValidator:
@@ -23,12 +24,40 @@ def _rounded(digits: int) -> AfterValidator:
 Price = Annotated[float, _rounded(4)]
 Score = Annotated[float, _rounded(3)]
 Fraction = Annotated[float, _rounded(5)]
+Tenth = Annotated[float, _rounded(1)]
 
 
 class Line(Answer):
     """Part of an answer, taken as it is from a value of the library with the same fields."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+class QualityLine(Answer):
+    """How far to trust the rest: `grade` A to F, the worst of what the answer rests on.
+
+    `age_s` is the quote's, else the newest bar's; `gaps` counts the last 30 minutes without a
+    trade; `halted` is inferred from silence.
+    """
+
+    grade: str
+    feed: str
+    age_s: int | None
+    gaps: int | None
+    spread_bps: Tenth | None
+    halted: bool
+
+    @classmethod
+    def of(cls, quality: Quality) -> Self:
+        """The grade and its reasons."""
+        return cls(
+            grade=quality.grade,
+            feed=quality.feed,
+            age_s=quality.age_seconds,
+            gaps=quality.gaps,
+            spread_bps=quality.spread_bps,
+            halted=quality.halted,
+        )
 
 
 class SessionTimes(Answer):
@@ -104,9 +133,10 @@ class QuoteLine(Answer):
     spread_fraction: Fraction
     at: datetime
     age_seconds: int
+    quality: QualityLine
 
     @classmethod
-    def of(cls, quote: Quote, now: datetime) -> Self:
+    def of(cls, quote: Quote, now: datetime, quality: Quality) -> Self:
         """The quote, and its age at `now`."""
         return cls(
             symbol=quote.symbol,
@@ -116,6 +146,7 @@ class QuoteLine(Answer):
             spread_fraction=float(quote.spread_fraction),
             at=quote.at,
             age_seconds=round(quote.age(now).total_seconds()),
+            quality=QualityLine.of(quality),
         )
 
 
@@ -137,42 +168,49 @@ class BarLine(Line):
 
 
 class Bars(Answer):
-    """Oldest first."""
+    """Oldest first. Whole days have no quality."""
 
     symbol: str
     timeframe: str
     bars: tuple[BarLine, ...]
+    quality: QualityLine | None
 
 
 class Snapshot(Answer):
-    """The session so far."""
+    """The session so far: `price` is the close at `price_at`, the quote that of `quote_at`."""
 
     symbol: str
     price: Price | None
+    price_at: datetime | None
     bid: Price | None
     ask: Price | None
+    quote_at: datetime | None
     session_high: Price | None
     session_low: Price | None
     vwap: Price | None
     prior_close: Price | None
     change_fraction: Fraction | None
     volume_ratio: Score | None
+    quality: QualityLine
 
     @classmethod
-    def of(cls, view: SymbolView, ranges: Ranges, quote: Quote | None) -> Self:
+    def of(cls, view: SymbolView, ranges: Ranges, quote: Quote | None, quality: Quality) -> Self:
         """What is known of one symbol at one instant."""
         session, prior = ranges.session, ranges.prior
         return cls(
             symbol=view.signal.symbol,
             price=view.price,
+            price_at=view.price_at,
             bid=float(quote.bid) if quote else None,
             ask=float(quote.ask) if quote else None,
+            quote_at=quote.at if quote else None,
             session_high=session.high if session else None,
             session_low=session.low if session else None,
             vwap=view.vwap,
             prior_close=prior.close if prior else None,
             change_fraction=ranges.change_fraction,
             volume_ratio=view.volume.ratio,
+            quality=QualityLine.of(quality),
         )
 
 
@@ -197,136 +235,7 @@ class Indicators(Answer):
     timeframe: str
     at: datetime | None
     indicators: tuple[IndicatorLine, ...]
-
-
-class PartLine(Line):
-    """`score` -1…1, null until ready."""
-
-    name: str
-    score: Score | None
-
-
-class TimeframeLine(Answer):
-    """`score` is the weighted mean of the ready parts, `coverage` their share of the weight."""
-
-    timeframe: str
-    bars: int
-    score: Score
-    coverage: Score
-    parts: tuple[PartLine, ...]
-    ema_20: Price | None
-    ema_50: Price | None
-    macd_histogram: Price | None
-    rsi: Score | None
-    adx: Score | None
-    atr: Price | None
-
-    @classmethod
-    def of(cls, view: TimeframeView) -> Self:
-        """The view, part by part."""
-        return cls(
-            timeframe=view.timeframe,
-            bars=view.bars,
-            score=view.score,
-            coverage=view.coverage,
-            parts=view.parts,
-            ema_20=view.value("ema_20"),
-            ema_50=view.value("ema_50"),
-            macd_histogram=view.value("macd.histogram"),
-            rsi=view.value("rsi"),
-            adx=view.value("adx.adx"),
-            atr=view.value("atr"),
-        )
-
-
-class Analysis(Answer):
-    """One symbol's signal, taken apart."""
-
-    symbol: str
-    strength: Score
-    coverage: Score
-    price: Price | None
-    timeframes: list[TimeframeLine]
-
-    @classmethod
-    def of(cls, view: SymbolView) -> Self:
-        """The view, timeframe by timeframe."""
-        return cls(
-            symbol=view.signal.symbol,
-            strength=view.signal.strength,
-            coverage=view.signal.coverage,
-            price=view.price,
-            timeframes=[TimeframeLine.of(frame) for frame in view.timeframes],
-        )
-
-
-class SignalLine(Answer):
-    """`strength` is 0 while the view does not count; the evidence then says why."""
-
-    symbol: str
-    strength: Score
-    coverage: Score
-    confidence: Score
-    price: Price | None
-    atr: Price | None
-    volume_ratio: Score | None
-    evidence: tuple[str, ...]
-
-    @classmethod
-    def of(cls, view: SymbolView) -> Self:
-        """The view in one line."""
-        return cls(
-            symbol=view.signal.symbol,
-            strength=view.signal.strength,
-            coverage=view.signal.coverage,
-            confidence=view.confidence,
-            price=view.price,
-            atr=view.atr,
-            volume_ratio=view.volume.ratio,
-            evidence=view.signal.evidence,
-        )
-
-
-class Signals(Answer):
-    """In the order asked."""
-
-    signals: list[SignalLine]
-
-
-class SymbolLevels(Answer):
-    """Support and resistance, nearest first; `opening` is the first 15 minutes' range."""
-
-    symbol: str
-    price: Price | None
-    support: tuple[Price, ...]
-    resistance: tuple[Price, ...]
-    session_high: Price | None
-    session_low: Price | None
-    opening_high: Price | None
-    opening_low: Price | None
-    prior_high: Price | None
-    prior_low: Price | None
-    prior_close: Price | None
-    vwap: Price | None
-
-    @classmethod
-    def of(cls, symbol: str, ranges: Ranges, levels: Levels, vwap: float | None) -> Self:
-        """The levels, and the ranges they were found among."""
-        session, opening, prior = ranges.session, ranges.opening, ranges.prior
-        return cls(
-            symbol=symbol,
-            price=ranges.price,
-            support=levels.support,
-            resistance=levels.resistance,
-            session_high=session.high if session else None,
-            session_low=session.low if session else None,
-            opening_high=opening.high if opening else None,
-            opening_low=opening.low if opening else None,
-            prior_high=prior.high if prior else None,
-            prior_low=prior.low if prior else None,
-            prior_close=prior.close if prior else None,
-            vwap=vwap,
-        )
+    quality: QualityLine
 
 
 class MoverLine(Line):

@@ -85,6 +85,11 @@ class AlpacaMarketData:
         self._day = now().date()
         self._refreshing = threading.Lock()
 
+    @property
+    def feed(self) -> str:
+        """Whose tape this is: `iex`, `sip`."""
+        return self._feed.value
+
     def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """The latest quote of each symbol that has one with both sides."""
         asked = _equities(symbols)

@@ -71,9 +71,6 @@ class Structure:
         return tuple(sorted(newest.values(), key=lambda one: one.at))
 
 
-UNSEEN = Structure()
-
-
 def read_structure(bars: pd.DataFrame, length: timedelta) -> Structure:
     """Walk a frame whose bars are `length` long, from its first bar to its last."""
     walk = _Walk(bars)

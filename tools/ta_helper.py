@@ -19,7 +19,7 @@ from tools.core.market import Timeframe
 from tools.exhaustion import Exhaustion, find_exhaustion
 from tools.levels import OPENING_RANGE, Levels, Ranges, find_levels, find_ranges
 from tools.schedule.market_hours import new_york
-from tools.smart_money import UNSEEN, Structure, read_structure
+from tools.smart_money import Structure, read_structure
 from tools.technical_indicators import read
 
 MIN_COVERAGE = 0.5
@@ -36,6 +36,7 @@ TIMEFRAME_WEIGHTS = {
 VWAP_WEIGHT = 0.20
 PART_WEIGHTS = {"trend": 0.35, "macd": 0.25, "rsi": 0.20, "bollinger": 0.20}
 
+STRUCTURED = (Timeframe.MINUTE_5, Timeframe.MINUTE_15)
 TIRING = Timeframe.MINUTE_5
 """Where signs of exhaustion are looked for."""
 
@@ -65,7 +66,7 @@ class Part:
 class TimeframeView:
     """What one bar frame says. `values` are the readings by name, NaN until ready.
 
-    `exhaustion` is looked for on 5 minutes only.
+    One minute is too short for a `structure`; `exhaustion` is looked for on 5 minutes only.
     """
 
     timeframe: Timeframe
@@ -73,7 +74,7 @@ class TimeframeView:
     last_start: datetime | None
     values: Mapping[str, float]
     parts: tuple[Part, ...]
-    structure: Structure = UNSEEN
+    structure: Structure | None = None
     exhaustion: tuple[Exhaustion, ...] = ()
 
     def value(self, name: str) -> float | None:
@@ -106,6 +107,12 @@ class SymbolView:
     atr: float | None
     volume: Volume
     timeframes: tuple[TimeframeView, ...]
+
+    @property
+    def price_at(self) -> datetime | None:
+        """When the price was: the end of the newest minute."""
+        newest = self.timeframes[0].last_start
+        return newest + Timeframe.MINUTE_1.length if newest else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +185,7 @@ def analyse(timeframe: Timeframe, bars: pd.DataFrame) -> TimeframeView:
         last_start=cast(pd.DatetimeIndex, bars.index)[-1].to_pydatetime() if len(bars) else None,
         values=values,
         parts=tuple(_part(name, weight * PART_WEIGHTS[name], scores[name]) for name in scores),
-        structure=read_structure(bars, timeframe.length),
+        structure=read_structure(bars, timeframe.length) if timeframe in STRUCTURED else None,
         exhaustion=find_exhaustion(bars) if timeframe is TIRING else (),
     )
 
@@ -244,7 +251,7 @@ def _words(view: TimeframeView) -> str:
     values = view.values
     known = []
     if math.isfinite(gap := values["ema_20"] - values["ema_50"]):
-        known.append(f"EMA20 {'above' if gap > 0 else 'below'} EMA50")
+        known.append(f"EMA20{'>' if gap > 0 else '<'}50")
     known += [
         f"{label} {values[name]:.0f}"
         for label, name in (("ADX", "adx.adx"), ("RSI", "rsi"))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mcp import Tool
 
-PINNED = "0cf7c32a22621e25ce1c50420c2a2af5b8f6a4957c773e6d90ec2388872b1ae3"
+PINNED = "dc33cef96d157c890775e4c4d807a3598db5332fe934210cd00a7491afd2b714"
 
 
 def fingerprint(tools: Sequence[Tool]) -> str:
