@@ -108,19 +108,15 @@ async def perceive(
     wanted = [symbol for symbol in watchlist if symbol not in left_out]
     symbols = tuple(dict.fromkeys((*wanted, *book.symbols)))
     signals: list[Json] = []
+    refused: list[str] = []
     for asked in batched(symbols, SYMBOLS_PER_CALL):
-        signals += await _signals(tools, asked)
+        signals += await _signals(tools, asked, refused)
     risk = await _ask(tools, "get_risk_status")
-    answered = {one["symbol"] for one in signals if one.get("price", 0) is not None}
-    return Perception(
-        book=book,
-        risk=risk,
-        signals=tuple(signals),
-        failed=tuple(symbol for symbol in symbols if symbol not in answered),
-    )
+    blank = [one["symbol"] for one in signals if one.get("price", 0) is None]
+    return Perception(book=book, risk=risk, signals=tuple(signals), failed=(*refused, *blank))
 
 
-async def _signals(tools: ToolBox, symbols: Sequence[str]) -> list[Json]:
+async def _signals(tools: ToolBox, symbols: Sequence[str], refused: list[str]) -> list[Json]:
     """One answer for all; when it is refused, one for each, so that no symbol hides the others."""
     result = await tools.call("get_trading_signals", {"symbols": list(symbols)})
     if not result.is_error:
@@ -128,7 +124,10 @@ async def _signals(tools: ToolBox, symbols: Sequence[str]) -> list[Json]:
     found: list[Json] = []
     for symbol in symbols if len(symbols) > 1 else ():
         single = await tools.call("get_trading_signals", {"symbols": [symbol]})
-        found += () if single.is_error else single.data["signals"]
+        if single.is_error:
+            refused.append(symbol)
+        else:
+            found += single.data["signals"]
     if not found:
         raise MarketDataUnavailable(f"get_trading_signals: {result.text}")
     return found
