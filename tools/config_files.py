@@ -11,12 +11,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tools.config_risk import Profile, RiskConfig, with_profile
 from tools.core.errors import ConfigError
 from tools.core.safety import FlattenScope, OvernightRule
 
+SECRET_ENDINGS = ("_KEY", "_TOKEN")
 Symbols = Annotated[tuple[str, ...], Field(max_length=500)]
 
 
@@ -125,6 +127,24 @@ def read_config(path: Path) -> ConfigFile:
         if first["type"] in ("less_than_equal", "greater_than_equal") and where.startswith("risk."):
             what = f"{what}: the compiled ceiling"
         raise ConfigError(f"{path}: {where}: {what}") from None
+
+
+def read_env(path: Path, *, has_credentials: bool) -> dict[str, str | None]:
+    """What stands in `.env`. Raises ConfigError when others can read a secret in it.
+
+    A service that was given credentials of its own is not meant to read it, and goes without.
+    """
+    try:
+        values = dotenv_values(path)
+        readable_by_others = path.exists() and path.stat().st_mode & 0o077
+    except PermissionError:
+        if has_credentials:
+            return {}
+        raise ConfigError(f"{path} cannot be read: it belongs to another user") from None
+    secret = next((n for n, value in values.items() if value and n.endswith(SECRET_ENDINGS)), None)
+    if secret and readable_by_others:
+        raise ConfigError(f"{path} holds {secret}, and others can read it: chmod 600 {path}")
+    return values
 
 
 def read_market_hours(path: Path) -> dict[str, time]:

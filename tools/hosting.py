@@ -25,6 +25,7 @@ from uvicorn.server import ServerState
 
 BIND_PATIENCE_SECONDS = 5.0
 BIND_PAUSE_SECONDS = 0.1
+LOG_FILE_BYTES, LOG_FILES_KEPT = 10_000_000, 5
 
 
 class PortTaken(OSError):
@@ -198,19 +199,51 @@ class Incidents(logging.Handler):
         return [incident for incident in list(self._kept) if incident[0] > number]
 
 
+_PRIORITIES = (
+    *((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6)),
+    (logging.NOTSET, 7),
+)
+
+
 class _LinePrefix(logging.Formatter):
     """Journal priorities (`<3>`…) on every line: a traceback becomes one entry per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        priority = 3 if record.levelno >= logging.ERROR else 4 if record.levelno >= 30 else 6
+        priority = next(p for level, p in _PRIORITIES if record.levelno >= level)
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A file of at most 10 MB and its five predecessors, without a line lost between two of them.
+
+    One that somebody else has moved away is made anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path, maxBytes=LOG_FILE_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8"
+        )
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        """Called under the handler's lock before each line."""
+        if self.stream and not self._is_there(self.stream.fileno()):
+            self.stream.close()
+            self.stream = self._open()
+        return bool(super().shouldRollover(record))
+
+    def _is_there(self, descriptor: int) -> bool:
+        try:
+            here = os.stat(self.baseFilename)
+        except OSError:
+            return False
+        return os.path.samestat(here, os.fstat(descriptor))
 
 
 def log_to(*files: tuple[Path, int], level: str, console: bool = True) -> None:
     """Send the log to `files` (each from its own level on) and to the console or the journal.
 
-    Files are reopened when logrotate moves them. What else listens, as alerts do, hears warnings at
-    any `level`.
+    Files are rotated, and made anew when somebody moves them. What else listens, as alerts do,
+    hears warnings at any `level`.
     """
     root = logging.getLogger()
     root.handlers.clear()
@@ -219,7 +252,7 @@ def log_to(*files: tuple[Path, int], level: str, console: bool = True) -> None:
     plain = logging.Formatter("%(message)s")
     for path, threshold in files:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+        file = _LogFile(path)
         file.setLevel(max(threshold, lowest))
         file.setFormatter(plain)
         root.addHandler(file)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from tools.config_files import (
@@ -24,6 +23,7 @@ from tools.config_files import (
     ModelConfig,
     read_allowed_symbols,
     read_config,
+    read_env,
     read_market_hours,
 )
 from tools.core.errors import ConfigError
@@ -192,7 +192,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 def _sources(given: Mapping[str, str], home: Path) -> dict[str, str]:
     """The environment wins over credential files, those over `.env`; empty counts as unset."""
-    values: dict[str, Any] = dict(dotenv_values(home / ".env"))
+    values: dict[str, Any] = read_env(
+        home / ".env", has_credentials="CREDENTIALS_DIRECTORY" in given
+    )
     if folder := given.get("CREDENTIALS_DIRECTORY"):
         files = (entry for entry in Path(folder).iterdir() if entry.is_file())
         values |= {entry.name: entry.read_text(encoding="utf-8").strip() for entry in files}

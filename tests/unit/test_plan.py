@@ -27,6 +27,7 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (home / "data").mkdir(parents=True)
     (home / "data" / "session_table.csv").write_text(TABLE, encoding="utf-8")
     (home / ".env").write_text("ALPACA_API_KEY=secret\nALPACA_SECRET_KEY=x\n", encoding="utf-8")
+    (home / ".env").chmod(0o600)
     monkeypatch.setenv("ACTIVE_TRADER_HOME", str(home))
     return home
 

@@ -34,10 +34,22 @@ def test_without_keys_and_without_a_mode_the_world_is_simulated(tmp_path: Path) 
 def test_the_seeds_three_keys_alone_in_the_env_file_mean_paper(tmp_path: Path) -> None:
     lines = "".join(f"{name}={value}\n" for name, value in ALL_KEYS.items())
     (tmp_path / ".env").write_text(lines, encoding="utf-8")
+    (tmp_path / ".env").chmod(0o600)
     settings = load({"ACTIVE_TRADER_HOME": str(tmp_path)})
     assert settings.mode is Mode.PAPER
     assert settings.trading_url == "https://paper-api.alpaca.markets"
     assert settings.model_url == "https://api.deepseek.com"
+
+
+def test_a_key_that_others_can_read_is_refused_with_the_cure(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("ALPACA_API_KEY=canary\n", encoding="utf-8")
+    file.chmod(0o640)
+    with pytest.raises(ConfigError, match=f"chmod 600 {file}") as refusal:
+        load({"ACTIVE_TRADER_HOME": str(tmp_path)})
+    assert "canary" not in str(refusal.value)
+    file.write_text("ALPACA_API_KEY=\nLOG_LEVEL=DEBUG\n", encoding="utf-8")
+    assert load({"ACTIVE_TRADER_HOME": str(tmp_path)}).log_level == "DEBUG"
 
 
 def test_paper_without_a_key_is_refused_by_the_keys_name(tmp_path: Path) -> None:
