@@ -1,15 +1,14 @@
 """Sessions and their instants, from the session table. The only room that shows New York time."""
 
 import bisect
+import functools
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-
-import pytz
+from typing import Any
 
 from tools.core.errors import ConfigError
 from tools.core.session import Session, Timetable
 
-NEW_YORK = pytz.timezone("America/New_York")
 WAKE_BEFORE_OPEN = timedelta(minutes=5)
 
 
@@ -88,12 +87,21 @@ class MarketHours:
 
 def new_york(instant: datetime) -> datetime:
     """`instant` (aware) as New York wall time, for showing and for dates."""
-    return instant.astimezone(NEW_YORK)
+    return instant.astimezone(_zone())
 
 
 def at_new_york(day: date, hour: int, minute: int) -> datetime:
     """The aware instant of a New York wall time."""
-    return NEW_YORK.localize(datetime.combine(day, time(hour, minute)))
+    localized: datetime = _zone().localize(datetime.combine(day, time(hour, minute)))
+    return localized
+
+
+@functools.cache
+def _zone() -> Any:
+    """Loaded when a time is shown: the flatten program reads the table without any library."""
+    import pytz
+
+    return pytz.timezone("America/New_York")
 
 
 def _row(line: str) -> tuple[date, datetime, datetime]:
