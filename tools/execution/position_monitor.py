@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from tools.core.alerts import AlertKind, alert
 from tools.core.errors import BrokerUnavailable, Unavailable
 from tools.core.reports import FlattenReport
 from tools.core.session import Session
@@ -18,7 +19,9 @@ from tools.execution.books import Books
 from tools.execution.breaker_watch import BreakerWatch
 from tools.execution.flatten import flatten
 from tools.execution.kill_switch import KILL_SWITCH, KillSwitch
+from tools.execution.notary import Notary
 from tools.execution.order_desk import OrderDesk
+from tools.execution.overnight import Overnight
 from tools.execution.premises import Premises
 from tools.execution.trading_control import BREAKER, MONITOR, TradingControl
 from tools.journal.state_store import StateUnavailable
@@ -58,6 +61,8 @@ class PositionMonitor:
         auditor: Auditor,
         watch: BreakerWatch,
         switch: KillSwitch,
+        notary: Notary,
+        overnight: Overnight,
         *,
         period: timedelta,
     ) -> None:
@@ -65,21 +70,25 @@ class PositionMonitor:
         self._premises, self._control, self._books = premises, control, books
         self._desk, self._auditor, self._period = desk, auditor, period
         self._watch, self._switch, self._killed = watch, switch, False
+        self._notary, self._overnight = notary, overnight
         self._audit_due = premises.now()
         self._away, self._failures = False, 0
         self._asked, self._report = self._remembered_flatten()
 
     def turn(self, wait: Callable[[datetime], None]) -> None:
-        """Flatten if that was asked for or is overdue, else audit if that is due.
+        """Flatten if that was asked for or is overdue, else audit and certify if that is due.
 
-        `wait(t)` returns at the instant `t`; only a flatten waits.
+        `wait(t)` returns at the instant `t`; only a flatten and a certificate wait.
         """
         killed, before = self._switch.heed() is not None, self._killed
         self._killed = killed
         if caller := self._flatten_caller():
             self._flatten(caller, wait)
-        elif self._premises.now() >= self._audit_due or (killed and not before):
+            return
+        if self._premises.now() >= self._audit_due or (killed and not before):
             self.look()
+        self._look_at_the_morning()
+        self._notary.turn(wait)
 
     def next_wake(self) -> datetime:
         """When the next turn may have something to do."""
@@ -87,12 +96,15 @@ class PositionMonitor:
         if self._asked or (not self._killed and self._control.latch()):
             return now
         if session is None:
-            return now + PAST_THE_TABLE
-        if now < session.wake_at and not self._away:
-            return session.wake_at
-        watchdog = session.flatten_at + WATCHDOG_DELAY
-        wake = min(now + self._period, max(now, self._audit_due))
-        return min(wake, watchdog) if now < watchdog else wake
+            wake = now + PAST_THE_TABLE
+        elif now < session.wake_at and not self._away:
+            wake = session.wake_at
+        else:
+            wake = min(now + self._period, max(now, self._audit_due))
+        others = [self._notary.next_due(), self._overnight.next_due()]
+        if session is not None and now < (watchdog := session.flatten_at + WATCHDOG_DELAY):
+            others.append(watchdog)
+        return min((wake, *(max(now, one) for one in others if one)))
 
     def look(self, event: str = "") -> None:
         """Audit; a broker or a state file that is away is said once, and asked again next time."""
@@ -117,6 +129,13 @@ class PositionMonitor:
             self._audit_due = min(self._audit_due, again)
         if session is not None and now < session.wake_at:
             self._audit_due = min(self._audit_due, session.wake_at)
+
+    def _look_at_the_morning(self) -> None:
+        try:
+            if self._overnight.turn():
+                self.look()
+        except Unavailable as error:
+            logger.warning("what was found overnight waits: %s", error)
 
     def request_flatten(self, caller: str) -> None:
         """Have the next turn flatten. Asking again while one is at work changes nothing."""
@@ -143,7 +162,8 @@ class PositionMonitor:
             return self._asked
         overdue = session.flatten_at + WATCHDOG_DELAY <= now < session.close_at
         if overdue and not (self._report and _settles(self._report, session.flatten_at)):
-            logger.warning("nobody has flattened the session: the monitor does")
+            words = "nobody has flattened the session: the monitor does"
+            logger.warning(words, extra=alert(AlertKind.FLATTEN_OVERDUE))
             self.request_flatten(MONITOR)
         elif closer := self._closer(session):
             self.request_flatten(closer)
@@ -176,8 +196,10 @@ class PositionMonitor:
         if report.flat:
             logger.info("flat: closed %s", ", ".join(report.closed_symbols) or "nothing")
         else:
-            logger.error("NOT FLAT: %s", ", ".join(report.remaining_symbols) or "unknown")
+            names = ", ".join(report.remaining_symbols) or "unknown"
+            logger.critical("NOT FLAT: %s", names, extra=alert(AlertKind.NOT_FLAT))
         self.look("flatten")
+        self._notary.certify(report, session, wait)
 
     def _exposed(self) -> bool:
         """Something is held or open that a flatten would close: an entry may still be filled."""

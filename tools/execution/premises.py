@@ -1,11 +1,11 @@
 """What everything in the trade room rests on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tools.core.safety import RiskLimits
+from tools.core.safety import HoldingRules, RiskLimits
 from tools.core.seams import Broker, MarketData
 from tools.journal.state_store import StateStore
 from tools.safety.message_budget import MessageBudget
@@ -24,3 +24,4 @@ class Premises:
     limits: RiskLimits
     now: Callable[[], datetime]
     budget: MessageBudget
+    holding: HoldingRules = field(default_factory=HoldingRules)

@@ -123,6 +123,12 @@ class StateStore:
             opening=_POSITIONS.validate_json(opening),
         )
 
+    def last_session_before(self, day: date) -> date | None:
+        """The latest session before that day that has begun, None without one."""
+        rows = self._read(lambda file: file.rows("sessions"))
+        days = [date.fromisoformat(str(row[0])) for row in rows]
+        return max((one for one in days if one < day), default=None)
+
     def next_client_order_id(self, session_on: date, leg: Leg) -> str:
         """`AT-<session>-<counter>-<leg>`, never given twice."""
         return self._write(lambda file: _next_id(file, session_on, leg))
