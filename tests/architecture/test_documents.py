@@ -53,9 +53,17 @@ def test_every_configuration_key_is_explained_with_its_default() -> None:
     assert table == expected
 
 
+def commands() -> str:
+    """The source of every command."""
+    families = sorted((ROOT / "console").glob("*_commands.py"))
+    return "\n".join(
+        one.read_text(encoding="utf-8") for one in (ROOT / "console/cli.py", *families)
+    )
+
+
 def test_every_command_that_the_papers_name_exists() -> None:
     text = "\n".join(paper.read_text(encoding="utf-8") for paper in PAPERS)
-    script, cli = read("manage_services.sh"), read("console/cli.py")
+    script, cli = read("manage_services.sh"), commands()
 
     for verb in set(re.findall(r"manage_services\.sh (\w+)", text)):
         assert f"\n{verb})" in script, f"./manage_services.sh {verb}"
@@ -67,9 +75,8 @@ def test_every_command_that_the_papers_name_exists() -> None:
 
 def test_every_option_that_the_papers_give_a_command_exists() -> None:
     text = "\n".join(paper.read_text(encoding="utf-8") for paper in PAPERS)
-    cli = read("console/cli.py")
-    commands = "simulate|trades|positions|pnl|explain"
-    for line in re.findall(rf"active_trader\.py (?:{commands})([^`\n|]*)", text):
+    cli, some = commands(), "simulate|trades|positions|pnl|explain|kill|reset|flatten"
+    for line in re.findall(rf"active_trader\.py (?:{some})([^`\n|]*)", text):
         for option in re.findall(r"--(\w+)", line):
             named = f'"--{option}"' in cli or re.search(rf"\b{option}: ", cli)
             assert named, f"--{option}"

@@ -1,8 +1,11 @@
 """Real processes for a test: the embedded exchange and any of our servers, under simulated time."""
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +14,7 @@ from typing import Any
 import httpx2
 
 from agent.base_agent.mcp_tools import McpTools, tool_server
-from console.children import Children
+from console.children import Child, Children
 from console.plan import Request, make_plan
 from console.simulation_home import Ports, environment, make_home
 from tests.conftest import ROOT
@@ -24,10 +27,12 @@ class World:
     """An exchange and a trade server in a simulated session; the test is the actor `test`."""
 
     settings: Settings
+    told: Mapping[str, str]
     clock: SimulatedClock
     client: httpx2.AsyncClient
     children: Children
     tools: McpTools
+    server: Child
 
     async def exchange(self, path: str) -> Any:
         """What the exchange answers, asked as any client would."""
@@ -47,6 +52,25 @@ class World:
         """Let market time pass; returns the instant it is then."""
         await self.clock.sleep_until(self.clock.now() + timedelta(seconds=seconds))
         return self.clock.now()
+
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """Run `python active_trader.py ...` while two market seconds pass in a real one."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "active_trader.py", *arguments),
+            cwd=ROOT,
+            env=dict(self.told),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said = asyncio.create_task(process.communicate())
+        while not said.done():
+            await asyncio.sleep(0.05)
+            await self.sleep(0.1)
+        return process.returncode or 0, (await said)[0].decode()
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the trade server."""
+        self.server.process.send_signal(number)
 
 
 @contextlib.asynccontextmanager
@@ -71,7 +95,7 @@ async def trading_world(home: Path, day: date, at: str) -> AsyncIterator[World]:
             desk = await children.start("trade", "-m", "agent_tools.tool_alpaca_trade")
             await desk.ready(client, ports.trade)
             await tools.connect()
-            yield World(settings, clock, client, children, tools)
+            yield World(settings, told, clock, client, children, tools, desk)
             await children.stop()
     finally:
         await children.stop()
