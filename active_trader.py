@@ -66,6 +66,7 @@ async def _trade(settings: "Settings") -> None:
     from tools import wiring
     from tools.journal import history
 
+    wiring.deliver_alerts(settings)
     async with wiring.make_clock(settings) as clock:
         await live(
             _options(settings),

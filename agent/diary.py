@@ -78,7 +78,8 @@ class Diary:
             "log_file": str(self._log_file),
         }
         with _disk_trouble():
-            atomic_write(self._data / "runtime_env.json", json.dumps(whole, indent=2) + "\n")
+            text = json.dumps(whole, indent=2) + "\n"
+            atomic_write(self._data / "runtime_env.json", text, durable=False)
 
     def _transcript(self, report: CycleReport) -> Iterator[str]:
         """The cycle for a reader, one line per message; the system prompt when it is new."""

@@ -19,11 +19,7 @@ SHOWN = 12
 CURRENT = "file"
 """Stands for the prompt file as it is now, where a version is asked for."""
 
-prompt = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Check an edit of the prompt, list, compare and bring back versions.",
-)
+family = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 Version = Annotated[str, typer.Argument(metavar="HASH", help="The first characters are enough.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -31,10 +27,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 def register(app: typer.Typer) -> None:
     """Add the family to the program's commands."""
-    app.add_typer(prompt, name="prompt")
+    app.add_typer(family, name="prompt")
 
 
-@prompt.command()
+@family.callback()
+def prompt() -> None:
+    """Check an edit of the prompt; list, compare and bring back versions."""
+
+
+@family.command()
 def check() -> None:
     """Say whether the trader would take the prompt file as it is now, and as which version."""
     from tools.prompts.text import read_text
@@ -47,7 +48,7 @@ def check() -> None:
     print(f"{settings.prompt_file}: good, {size} bytes, version {found.hash}")
 
 
-@prompt.command()
+@family.command()
 def history(as_json: AsJson = False) -> None:
     """List the versions, latest last: in force since when, and what was earned under each."""
     from console import records
@@ -66,7 +67,7 @@ def history(as_json: AsJson = False) -> None:
     print(records.table(shown, columns) if rows else "none")
 
 
-@prompt.command()
+@family.command()
 def diff(
     old: Version,
     new: Annotated[
@@ -91,7 +92,7 @@ def diff(
     sys.stdout.writelines(lines)
 
 
-@prompt.command()
+@family.command()
 def rollback(version: Version) -> None:
     """Bring a version back into the prompt file; what stood there is kept as a version.
 

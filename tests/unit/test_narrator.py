@@ -11,6 +11,7 @@ import pytest
 from agent.base_agent.base_agent import Thought
 from agent.base_agent.tickets import Outcome
 from agent.cycle import CycleReport
+from agent.ladder import Rung, Step
 from agent.narrator import Narrator
 from agent.options import AgentOptions
 from agent.perception import Book, Perception
@@ -263,3 +264,19 @@ def test_a_day_that_did_not_end_flat_is_an_error_with_the_symbols(
     assert record.levelno == logging.ERROR
     assert "Status: NOT FLAT (TSLA, AMD)" in record.getMessage()
     assert "successfully" not in record.getMessage()
+
+
+def test_the_summary_says_what_the_model_cost_and_how_the_losses_compare(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    summary = replace(a_summary(), model_cost_usd=Decimal("0.0612"), profit_factor=1.25)
+    Narrator(options()).closed(remaining=(), flat=True, summary=summary, next_open=None)
+    assert "Profit factor: 1.25" in caplog.text
+    assert "Model cost: $0.0612 ($0.0051 a trade)" in caplog.text
+
+
+def test_a_degraded_cycle_says_where_the_trader_stands(caplog: pytest.LogCaptureFixture) -> None:
+    report = a_report()
+    report.step = Step(Rung.NO_NEW_ENTRIES, ("the books are not reconciled",))
+    Narrator(options()).cycle_ended(report, a_time("10:31"))
+    assert "🪜 NO_NEW_ENTRIES: the books are not reconciled" in caplog.text
