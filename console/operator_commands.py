@@ -16,12 +16,11 @@ import typer
 from tools.core.errors import ConfigError, Unavailable
 
 if TYPE_CHECKING:
-    from tools.core.reports import FlattenReport
     from tools.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-ACTOR, KILL_SWITCH = "operator", "kill switch"
+ACTOR = "operator"
 LOOK_SECONDS = 0.25
 PATIENCE_SECONDS = 60.0
 """For the trade server to get flat, before this command sells as well."""
@@ -47,8 +46,9 @@ def kill(reason: Reason = "no reason given", keep_positions: Keep = False) -> in
     try:
         settings = load()
     except ConfigError as error:
+        print(f"configuration error: {error}", file=sys.stderr)
         _latch(_home(), reason, keep_positions=keep_positions)
-        raise ConfigError(f"{error} (no order goes out, but nothing was sold)") from None
+        return 78 if keep_positions else _sell_from_here()
     closing = _kill_by_server(settings, reason, keep_positions=keep_positions)
     if closing is None:
         _latch(settings.home, reason, keep_positions=keep_positions)
@@ -57,8 +57,9 @@ def kill(reason: Reason = "no reason given", keep_positions: Keep = False) -> in
         return _say("killed: nothing trades; positions are kept, and their stops", 0)
     if closing is False:
         return _say("killed: nothing trades; the market is closed, so nothing is sold now", 0)
-    report = _await_flatten(settings) if closing else None
-    return _outcome(report or _flatten_directly(settings))
+    if closing and (report := _await_flatten(settings)) and report["flat"]:
+        return _say(f"flat: sold {', '.join(report['closed_symbols']) or 'nothing'}", 0)
+    return _sell_from_here()
 
 
 def reset_code() -> None:
@@ -137,29 +138,12 @@ def _await_flatten(settings: "Settings") -> "dict[str, Any] | None":
     return None
 
 
-def _flatten_directly(settings: "Settings") -> "FlattenReport | None":
-    import asyncio
+def _sell_from_here() -> int:
+    """By the flatten program, which needs nothing of ours; 0 when the broker says flat."""
+    from tools.execution import flatten_program
 
-    from console.direct_flatten import flatten_directly
-
-    print("selling everything from here, at the broker")
-    return asyncio.run(flatten_directly(settings, KILL_SWITCH))
-
-
-def _outcome(report: "dict[str, Any] | FlattenReport | None") -> int:
-    """Print how it ended; 0 when the broker says flat."""
-    if report is None:
-        return _say("killed: nothing trades; the market is closed, so nothing is sold now", 0)
-    if not isinstance(report, dict):
-        report = {
-            "flat": report.flat,
-            "closed_symbols": report.closed_symbols,
-            "remaining_symbols": report.remaining_symbols,
-        }
-    if report["flat"]:
-        return _say(f"flat: sold {', '.join(report['closed_symbols']) or 'nothing'}", 0)
-    left = ", ".join(report["remaining_symbols"]) or "unknown"
-    return _say(f"NOT FLAT: {left}. Close it by hand at the broker.", 1)
+    print("asking the broker from here")
+    return flatten_program.main(["operator"])
 
 
 def _say(words: str, status: int) -> int:
