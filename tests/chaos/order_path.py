@@ -1,8 +1,9 @@
 """`python -m tests.chaos.order_path --kills N --seed S [--desk naive]`: killed at random moments.
 
 The trade server, and a trader that calls it over MCP, are forked from a parent that has imported
-everything; each life is a real process with real sockets and files, ended by SIGKILL. Time is real,
-but quick: a market second lasts a tenth of a real one, for the exchange and for every time-out.
+everything; each life is a real process with real sockets and files, ended by SIGKILL. Time is
+quick: a market second lasts a tenth of a real one, for the exchange and for every time-out, and
+longer while the machine is too busy to let the trade server and the exchange run.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from typing import Any, Never
 
 from console.children import free_ports
 from tests.chaos.oracle import Findings, Span, judge, read_history
-from tests.chaos.quick_clock import PACE
+from tests.chaos.quick_clock import Hand
 from tests.chaos.world import (
     ADMIN,
     World,
@@ -42,11 +43,14 @@ from tools.hosting import log_to
 
 logger = logging.getLogger(__name__)
 
-SHORTEST_LIFE, LONGEST_LIFE = 0.01, 0.8
-"""Real seconds; between them a life's logarithm is uniform."""
+SHORTEST_LIFE, LONGEST_LIFE = 0.1, 8.0
+"""Market seconds; between them a life's logarithm is uniform."""
 
-QUIET = 75 / PACE
-"""Real seconds without kills at the end, in which everything must come to be known."""
+QUIET = 63.0
+"""Market seconds without kills at the end, in which everything must come to be known."""
+
+PROGRESS = 100
+"""Kills between two lines that say how far it is."""
 
 DECISIONS_A_LIFE = 10_000
 _LIBC = ctypes.CDLL(None)
@@ -58,65 +62,90 @@ type Life = Callable[[], Coroutine[Any, Any, None]]
 class Campaign:
     """One world, one killer."""
 
-    def __init__(self, home: Path, *, kills: int, seed: int, naive: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        kills: int,
+        seed: int,
+        naive: bool = False,
+        shortest: float = SHORTEST_LIFE,
+        quiet: float = QUIET,
+    ) -> None:
+        """`shortest` life and `quiet` minute without kills at the end are market seconds."""
         ports = free_ports(2)
         self.world = World(
             home=home,
             seed=seed,
             exchange_port=ports[0],
             trade_port=ports[1],
-            zero=datetime.now(UTC),
             naive=naive,
         )
-        self._left, self._draw, self._clock = kills, Random(seed), self.world.clock
+        self.hand = Hand(self.world.hand)
+        self._kills, self._left = kills, kills
+        self._shortest, self._quiet = shortest, quiet
+        self._draw, self._clock = Random(seed), self.world.clock
         self._deaths: list[datetime] = []
-        self._traders = 0
+        self._traders = self._told = 0
+        self._broker = self._desk = self._mind = 0
 
     def run(self) -> Findings:
         """Kill until none are left, give it a quiet minute, and judge."""
         market, world = make_market(), self.world
         gc.freeze()
-        broker = fork(lambda: exchange(world, market), world.home / "exchange.log")
+        self._broker = fork(lambda: exchange(world, market), world.home / "exchange.log")
+        ticker = fork(self.hand.tick, world.home / "ticker.log")
         try:
             self._arm()
             self._kill_and_restart()
         finally:
-            kill(broker)
+            kill(ticker)
+            kill(self._broker)
         journal = world.home / "data" / "state.sqlite3"
         return judge(read_history(world.history), journal, self._lives())
 
     def _kill_and_restart(self) -> None:
-        desk = self._start_desk()
-        mind = self._start_trader()
+        self._start_desk()
+        self._start_trader()
         while self._left > 0:
-            bounds = math.log(SHORTEST_LIFE), math.log(LONGEST_LIFE)
-            time.sleep(math.exp(self._draw.uniform(*bounds)))
+            bounds = math.log(self._shortest), math.log(LONGEST_LIFE)
+            self._clock.wait(math.exp(self._draw.uniform(*bounds)))
             victims = self._draw.choices(("desk", "mind", "both"), (5, 2, 3))[0]
             if victims != "mind":
-                self._deaths.append(kill(desk, self._clock.now))
-                desk = self._start_desk()
+                self._deaths.append(kill(self._desk, self._clock.now))
+                self._start_desk()
                 self._left -= 1
             if victims != "desk" and self._left > 0:
-                kill(mind)
-                mind = self._start_trader()
+                kill(self._mind)
+                self._start_trader()
                 self._left -= 1
-        kill(mind)
-        time.sleep(QUIET)
+            self._tell()
+        kill(self._mind)
+        self.hand.watch(self._broker, self._desk, 0)
+        self._clock.wait(self._quiet)
         self._ask("/v2/positions")  # what happened at the exchange last is written down by this
-        self._deaths.append(kill(desk, self._clock.now))
+        self._deaths.append(kill(self._desk, self._clock.now))
 
     def _lives(self) -> list[Span]:
         """From each birth to the first death after it; who died before its birth never ran."""
         births = map(datetime.fromisoformat, self.world.births.read_text("utf-8").split())
         return [(born, min(died for died in self._deaths if died >= born)) for born in births]
 
-    def _start_desk(self) -> int:
-        return fork(lambda: trade_server(self.world), self.world.home / "desk.log")
+    def _tell(self) -> None:
+        done, market = self._kills - self._left, self._clock.now()
+        if done // PROGRESS > self._told:
+            self._told = done // PROGRESS
+            print(f"{done} of {self._kills} kills, {market:%H:%M:%S} UTC at the market", flush=True)
 
-    def _start_trader(self) -> int:
+    def _start_desk(self) -> None:
+        self._desk = fork(lambda: trade_server(self.world), self.world.home / "desk.log")
+        self.hand.watch(self._broker, self._desk, self._mind)
+
+    def _start_trader(self) -> None:
         self._traders += 1
         first = self._traders * DECISIONS_A_LIFE
-        return fork(lambda: trader(self.world, first), self.world.home / "trader.log")
+        self._mind = fork(lambda: trader(self.world, first), self.world.home / "trader.log")
+        self.hand.watch(self._broker, self._desk, self._mind)
 
     def _arm(self) -> None:
         deadline = time.monotonic() + 10
@@ -182,13 +211,14 @@ def main(arguments: list[str]) -> int:
         home.mkdir(parents=True, exist_ok=True)
         naive = options.desk == "naive"
         began = time.monotonic()
-        found = Campaign(home, kills=options.kills, seed=options.seed, naive=naive).run()
+        campaign = Campaign(home, kills=options.kills, seed=options.seed, naive=naive)
+        found = campaign.run()
     for words in (*found.duplicates, *found.unknown, *found.naked):
         print(words)
     print(
         f"{found.orders} entries at the exchange, {found.fills} filled, "
         f"longest without a stop {found.longest_naked.total_seconds():.1f} s, "
-        f"{time.monotonic() - began:.0f} s real"
+        f"{time.monotonic() - began:.0f} s real, {campaign.hand.withheld:.0f} s of them withheld"
     )
     counts = len(found.duplicates), len(found.unknown), len(found.naked)
     print(f"{options.kills} kills, {counts[0]} duplicates, {counts[1]} unknown, {counts[2]} naked")

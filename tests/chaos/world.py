@@ -2,11 +2,12 @@
 
 import asyncio
 import dataclasses
+import importlib
 import itertools
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -21,12 +22,13 @@ from embedded.exchange.app import create_app
 from tests.chaos.history import Recorder
 from tests.chaos.naive import NaiveSender
 from tests.chaos.quick_clock import PACE, QuickClock
-from tools import alpaca_data_feed, alpaca_trading, alpaca_transport
+from tools import alpaca_transport
 from tools.core.errors import OutcomeUnknown, Unavailable
 from tools.core.safety import RiskLimits
 from tools.core.session import Timetable
-from tools.execution import order_desk
+from tools.execution import order_desk, order_sender
 from tools.hosting import bind, http_server
+from tools.safety import message_budget
 from tools.schedule.market_hours import MarketHours, at_new_york
 from tools.settings import ROOT, Settings, load
 from tools.simulation.market import Market
@@ -36,14 +38,19 @@ from tools.simulation.venue import Venue
 
 logger = logging.getLogger(__name__)
 
-PRELOADED = alpaca_data_feed, alpaca_trading
-"""What a server imports at its start only: here before the forks."""
+AT_THE_START = (
+    *("tools.alpaca_data_feed", "tools.alpaca_trading", "anyio._backends._asyncio", "rich.logging"),
+    *("uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
+    *("h11", "httpcore2", "truststore", "netrc"),
+)
+"""What a process imports when it starts: here before the forks."""
 
 DAY = date(2026, 3, 3)
 SYMBOLS = ("AAPL", "AMD", "AMZN", "GOOGL", "META", "MSFT", "NVDA", "QQQ", "SPY", "TSLA")
 ADMIN = "campaign"
 PARTIAL_FILLS = 0.1
-REAL_READ_SECONDS, REAL_CONNECT_SECONDS, REAL_PAUSE_SECONDS = 10.0, 3.05, 0.2
+REAL_READ_SECONDS, REAL_CONNECT_SECONDS = 10.0, 3.05
+REAL_PAUSE_SECONDS, REAL_PATIENCE_SECONDS = 0.2, 1.0
 
 NO_LIMITS = RiskLimits(
     max_positions=8,
@@ -59,6 +66,7 @@ NO_LIMITS = RiskLimits(
     max_stale_quotes=10**6,
     max_rejects=10**6,
     max_unknown_outcomes=10**6,
+    max_slippage_fraction=Decimal(1),
     max_entries_per_day=10**6,
     max_entries_per_minute=10**6,
     max_entries_per_five_minutes=10**6,
@@ -71,6 +79,9 @@ NO_LIMITS = RiskLimits(
     min_stop_distance_fraction=Decimal(0),
 )
 """What bounds an honest day would only let the campaign fall asleep."""
+
+NO_BUDGET = 10**6
+"""Requests a minute."""
 
 FAULTS: tuple[tuple[float, str, dict[str, object]], ...] = (
     (0.08, "POST", {"kind": "delay", "seconds": 0.3}),
@@ -96,13 +107,17 @@ class World:
     seed: int
     exchange_port: int
     trade_port: int
-    zero: datetime
     naive: bool = False
 
     @property
     def clock(self) -> QuickClock:
         """The market's time."""
-        return QuickClock(at_new_york(DAY, 9, 40).astimezone(UTC), self.zero, self.births)
+        return QuickClock(at_new_york(DAY, 9, 40).astimezone(UTC), self.hand, self.births)
+
+    @property
+    def hand(self) -> Path:
+        """Where the ticker shows the time."""
+        return self.home / "hand"
 
     @property
     def births(self) -> Path:
@@ -132,6 +147,8 @@ class World:
 
 def make_market() -> Market:
     """The market; made before the forks, so that every process has its past in memory."""
+    for name in AT_THE_START:
+        importlib.import_module(name)
     hours = MarketHours.load(ROOT / "data" / "session_table.csv", Timetable())
     market = Market(SyntheticTape(SYMBOLS, hours), hours)
     for symbol in SYMBOLS:
@@ -191,6 +208,9 @@ def trade_server(world: World) -> Coroutine[Any, Any, None]:
     alpaca_transport.READ_SECONDS = REAL_READ_SECONDS / PACE
     alpaca_transport.CONNECT_SECONDS = REAL_CONNECT_SECONDS / PACE
     order_desk.CLEARING_PAUSE_SECONDS = REAL_PAUSE_SECONDS / PACE
+    message_budget.PER_MINUTE, message_budget.RESERVE = NO_BUDGET, -1
+    order_sender.PATIENCE_SECONDS = REAL_PATIENCE_SECONDS / PACE
+    tool_alpaca_trade.SIMULATED_PERIOD = tool_alpaca_trade.PERIOD  # time is real here
     setattr(tool_alpaca_trade, "make_clock", lambda _: world.clock)  # noqa: B010 - not ours
     if world.naive:
         setattr(order_desk, "OrderSender", NaiveSender)  # noqa: B010 - not ours
