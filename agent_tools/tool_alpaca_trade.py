@@ -229,7 +229,10 @@ def counter(
     tools = TradeTools(room, rouse)
 
     def health() -> dict[str, str]:
-        return {"trading_state": room.control.current().trading_state}
+        return {
+            "trading_state": room.control.current().trading_state,
+            "open_intents": str(len(room.premises.store.open_intents())),
+        }
 
     return ToolServer(
         "alpaca-trade",
