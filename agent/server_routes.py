@@ -10,11 +10,13 @@ from typing import Any, Protocol, Self
 import httpx2
 
 from agent.base_agent.mcp_tools import ServerAddress, reachability
+from agent.quoting import one_line
 from tools.core.errors import Unavailable
 from tools.core.reports import FlattenReport
 from tools.core.safety import TradingState
 
 ROUTE_SECONDS = 10.0
+LONGEST_ERROR = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ class ServerRoutes(Protocol):
         """What the desk lets through now, and why. Raises Unavailable."""
         ...
 
+    async def report_cycle(self, error: str | None) -> None:
+        """Tell the desk's breakers how a cycle ended. Raises nothing: they are a second net."""
+        ...
+
     async def start_flatten(self, reason: str) -> None:
         """Ask for the flatten; its monitor carries it out. Raises Unavailable."""
         ...
@@ -89,12 +95,20 @@ class HttpRoutes:
 
     async def desk_state(self) -> DeskState:
         answer = await self._ask(self._trade, "GET", "/state")
-        return DeskState(
-            trading_state=TradingState(answer["trading_state"]),
-            reason=answer["reason"],
-            reconciled=answer["reconciled"],
-            at=datetime.fromisoformat(answer["now"]),
-        )
+        try:
+            return DeskState(
+                trading_state=TradingState(answer["trading_state"]),
+                reason=answer["reason"],
+                reconciled=answer["reconciled"],
+                at=datetime.fromisoformat(answer["now"]),
+            )
+        except (LookupError, ValueError, TypeError) as error:
+            raise Unavailable(f"{self._trade}: /state answered out of shape ({error!r})") from None
+
+    async def report_cycle(self, error: str | None) -> None:
+        told = {"ok": error is None, "error": one_line(error or "", LONGEST_ERROR)}
+        with contextlib.suppress(Unavailable):
+            await self._ask(self._trade, "POST", "/cycle", told)
 
     async def start_flatten(self, reason: str) -> None:
         await self._ask(self._trade, "POST", "/flatten", {"reason": reason})
@@ -130,7 +144,10 @@ class HttpRoutes:
             raise Unavailable(f"{server}: {reachability(error)}") from error
         if not response.is_success:
             raise Unavailable(f"{server}: {method} {path} answered {response.status_code}")
-        return response.json()
+        try:
+            return response.json()
+        except ValueError:
+            raise Unavailable(f"{server}: {method} {path} did not answer JSON") from None
 
 
 def _client(server: ServerAddress) -> httpx2.AsyncClient:

@@ -170,6 +170,8 @@ class TradingDay:
         self._refused = [outcome for outcome in report.outcomes if outcome.denials]
         self._board.held = report.book.symbols if report.book else self._board.held
         self.health.last_error = report.error
+        if report.error or report.thought:
+            await self._routes.report_cycle(report.error)
         await self._repeat_incidents()
         self._diary.write_cycle(report)
         if report.next_at:

@@ -212,6 +212,7 @@ class FakeRoutes:
         self.incidents: list[Incident] = []
         self.leases: list[str] = []
         self.desk = DeskState()
+        self.reported: list[str | None] = []
 
     async def take_lease(self, holder: str) -> int:
         self.leases.append(holder)
@@ -221,6 +222,9 @@ class FakeRoutes:
         if self.away:
             raise Unavailable("alpaca-trade: connection refused")
         return self.desk
+
+    async def report_cycle(self, error: str | None) -> None:
+        self.reported.append(error)
 
     async def start_flatten(self, reason: str) -> None:
         if self.away:

@@ -158,6 +158,7 @@ async def test_three_failed_cycles_pause_entries_until_a_good_one(here: World) -
     here.tools.answers["get_risk_status"] = risk
     await here.live()
     assert rungs(here)[:5] == ["FULL", "FULL", "NO_NEW_ENTRIES", "FULL", "FULL"]
+    assert here.routes.reported[:5] == ["KeyError: 'x'"] * 3 + [None] * 2
     fourth, fifth = records(here)[3:5]
     assert "no new entries: 3 cycles in a row failed" in str(fourth["verdicts"])
     assert fifth["verdicts"][0]["approved"]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -14,8 +14,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from agent.base_agent.mcp_tools import ServerAddress
-from agent.server_routes import HttpRoutes, Incident
+from agent.server_routes import DeskState, HttpRoutes, Incident
 from tools.core.errors import Unavailable
+from tools.core.safety import TradingState
 from tools.hosting import bind, http_server
 
 pytestmark = pytest.mark.anyio
@@ -41,6 +42,12 @@ class Server:
         self.flatten: dict[str, Any] = {"state": "idle", "report": None}
         self.incidents: list[dict[str, object]] = []
         self.asked: list[tuple[str, Any]] = []
+        self.state: dict[str, object] = {
+            "trading_state": "REDUCING",
+            "reason": "the clock",
+            "reconciled": False,
+            "now": "2013-10-07T14:00:00+00:00",
+        }
 
     @contextlib.asynccontextmanager
     async def routes(self) -> AsyncIterator[HttpRoutes]:
@@ -48,6 +55,8 @@ class Server:
             routes=[
                 Route("/flatten", self._flatten, methods=["GET", "POST"]),
                 Route("/incidents", self._incidents),
+                Route("/state", self._state),
+                Route("/cycle", self._cycle, methods=["POST"]),
             ]
         )
         server, listener = http_server(app), await bind(0)
@@ -69,6 +78,13 @@ class Server:
         body = await request.json() if request.method == "POST" else None
         self.asked.append((request.headers["authorization"], body))
         return JSONResponse(self.flatten, status_code=self.status)
+
+    async def _state(self, _: Request) -> JSONResponse:
+        return JSONResponse(self.state)
+
+    async def _cycle(self, request: Request) -> JSONResponse:
+        self.asked.append(("cycle", await request.json()))
+        return JSONResponse({}, status_code=self.status)
 
     async def _incidents(self, _: Request) -> JSONResponse:
         return JSONResponse({"incidents": self.incidents})
@@ -125,3 +141,34 @@ async def test_incidents_are_told_once_even_of_a_server_that_was_restarted() -> 
         assert await routes.new_incidents() == []
         server.incidents = [{"number": 1, "text": "ERROR: y"}]
         assert await routes.new_incidents() == [Incident("alpaca-trade", 1, "ERROR: y")]
+
+
+async def test_the_desks_state_is_read_as_a_value() -> None:
+    server = Server()
+    async with server.routes() as routes:
+        assert await routes.desk_state() == DeskState(
+            trading_state=TradingState.REDUCING,
+            reason="the clock",
+            reconciled=False,
+            at=datetime(2013, 10, 7, 14, 0, tzinfo=UTC),
+        )
+
+
+@pytest.mark.parametrize("nonsense", [{}, {"trading_state": "MERRY"}])
+async def test_a_state_out_of_shape_is_no_state(nonsense: dict[str, object]) -> None:
+    server = Server()
+    server.state = nonsense
+    async with server.routes() as routes:
+        with pytest.raises(Unavailable, match="out of shape"):
+            await routes.desk_state()
+
+
+async def test_how_a_cycle_ended_is_told_and_nobody_minds_when_it_cannot_be() -> None:
+    server = Server()
+    async with server.routes() as routes:
+        await routes.report_cycle(None)
+        server.status = 404
+        await routes.report_cycle("x" * 900)
+    (_, good), (_, bad) = server.asked
+    assert good == {"ok": True, "error": ""}
+    assert (bad["ok"], len(bad["error"])) == (False, 300)
