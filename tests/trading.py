@@ -10,7 +10,7 @@ from typing import Any, cast
 from tests.builders import a_ticket, a_time, an_intent
 from tests.tapes import HandTape, candles, hours
 from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
-from tools.core.safety import DenialReason, RiskLimits, TradingState
+from tools.core.safety import DenialReason, HoldingRules, RiskLimits, TradingState
 from tools.core.seams import Broker
 from tools.core.trading import Order, OrderIntent, OrderType, Side
 from tools.execution.premises import Premises
@@ -159,6 +159,7 @@ def a_bench(
     cash: int = 100_000,
     known: MarketHours | None = None,
     period: timedelta = timedelta(seconds=60),
+    holding: HoldingRules | None = None,
 ) -> Bench:
     """A room that has not looked at its broker yet; the account was opened at 09:00.
 
@@ -179,6 +180,7 @@ def a_bench(
         limits=limits or RiskLimits(),
         now=hands.read,
         budget=MessageBudget(hands.read),
+        holding=holding or HoldingRules(),
     )
     room = open_trade_room(premises, agent_folder=home, period=period)
     return Bench(hands, broker, room, home)
