@@ -1,4 +1,4 @@
-"""What an operator does when it matters: `kill`, and in two steps `reset-code` and `reset`.
+"""What an operator does when it matters: `flatten`, `kill`, in two steps `reset-code` and `reset`.
 
 They work from any shell that can read the home. Stopping is easy: one command, which needs no
 service of ours. Going on is hard: the trade server has to be there and hands out a code.
@@ -31,9 +31,20 @@ Keep = Annotated[bool, typer.Option("--keep-positions", help="Stop, but sell not
 
 def register(app: typer.Typer) -> None:
     """Add the operator's commands."""
+    app.command()(flatten)
     app.command()(kill)
     app.command()(reset_code)
     app.command()(reset)
+
+
+def flatten(reason: Reason = "no reason given") -> int:
+    """Sell everything, now; trading may go on afterwards.
+
+    Works without any of our services.
+    """
+    from console.flatten_command import run
+
+    return run(reason)
 
 
 def kill(reason: Reason = "no reason given", keep_positions: Keep = False) -> int:
@@ -52,14 +63,17 @@ def kill(reason: Reason = "no reason given", keep_positions: Keep = False) -> in
     closing = _kill_by_server(settings, reason, keep_positions=keep_positions)
     if closing is None:
         _latch(settings.home, reason, keep_positions=keep_positions)
-        _raise_alarm(settings, reason)
     if keep_positions:
-        return _say("killed: nothing trades; positions are kept, and their stops", 0)
-    if closing is False:
-        return _say("killed: nothing trades; the market is closed, so nothing is sold now", 0)
-    if closing and (report := _await_flatten(settings)) and report["flat"]:
-        return _say(f"flat: sold {', '.join(report['closed_symbols']) or 'nothing'}", 0)
-    return _sell_from_here()
+        status = _say("killed: nothing trades; positions are kept, and their stops", 0)
+    elif closing is False:
+        status = _say("killed: nothing trades; the market is closed, so nothing is sold now", 0)
+    elif closing and _flat_by_server(settings):
+        status = 0
+    else:
+        status = _sell_from_here()
+    if closing is None:
+        _raise_alarm(settings, reason)
+    return status
 
 
 def reset_code() -> None:
@@ -93,15 +107,14 @@ def _kill_by_server(settings: "Settings", reason: str, *, keep_positions: bool) 
         print(error, file=sys.stderr)
         return None
     print("the trade server has stopped trading")
-    return bool(answer["closing"])
+    return answer.get("closing") is not False
 
 
 def _raise_alarm(settings: "Settings", reason: str) -> None:
-    """The trade server cannot: its log says so when it starts, an alert is for now."""
+    """The trade server cannot; its log will say it when it starts. After the sale, which hurries."""
     from tools.core.alerts import AlertKind, alert
     from tools.wiring import deliver_alerts
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     deliver_alerts(settings)
     words = f"kill switch, pulled by the {ACTOR} while no trade server answers: {reason}"
     logger.critical(words, extra=alert(AlertKind.KILL_SWITCH))
@@ -120,22 +133,25 @@ def _latch(home: Path, reason: str, *, keep_positions: bool) -> None:
         print(f"the kill switch cannot be latched: {error}", file=sys.stderr)
 
 
-def _await_flatten(settings: "Settings") -> "dict[str, Any] | None":
-    """The server's report; None when it hangs, or does not come to an end."""
-    from console.trade_desk import TradeDesk
+def _flat_by_server(settings: "Settings") -> bool:
+    """The trade server got flat. It may hang, or not come to an end: then the rest is ours."""
+    from console.trade_desk import Refused, TradeDesk
 
     desk, deadline = TradeDesk(settings), time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
             answer = desk.get("/flatten", seconds=1.0)
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:
             print(error, file=sys.stderr)
-            return None
-        if answer["state"] != "running" and isinstance(report := answer["report"], dict):
-            return report
+            return False
+        report = answer.get("report")
+        if answer.get("state") != "running" and isinstance(report, dict):
+            sold = ", ".join(report["closed_symbols"]) or "nothing"
+            print(f"the trade server has sold {sold}")
+            return report["flat"] is True
         _pause(LOOK_SECONDS)
     print(f"not flat after {PATIENCE_SECONDS:.0f} s: selling from here as well", file=sys.stderr)
-    return None
+    return False
 
 
 def _sell_from_here() -> int:

@@ -28,11 +28,11 @@ NEEDS = {
     "alpaca-trade": (*BROKER, "MCP_TRADE_TOKEN", "MCP_OPERATOR_TOKEN"),
     "active-trader": ("DEEPSEEK_API_KEY", "MCP_DATA_TOKEN", "MCP_TRADE_TOKEN"),
     "active-trader-flatten@": BROKER,
+    "active-trader-alert@": (),
 }
-"""The secrets of each service. A secret that is in no row here goes to the three that live long."""
+"""The secrets of each service. One that is in no row here, as where alerts go, is everybody's."""
 
-LONG_LIVED = ("alpaca-data", "alpaca-trade", "active-trader")
-_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CODE|WEBHOOK")
+_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|^ALERT_")
 _HEADER = "# A template: `./manage_services.sh install` fills in what stands between @ signs."
 _RENDERED = "# Made by ./manage_services.sh install. Your changes: systemctl edit, and they stay."
 # What only the system's manager can do, for a service of root's making.
@@ -132,7 +132,7 @@ def secrets_of(unit: str, values: Mapping[str, str]) -> tuple[str, ...]:
     """The names of the secrets that `unit` is given."""
     known = {name for names in NEEDS.values() for name in names}
     others = [name for name in sorted(values) if _SECRET.search(name) and name not in known]
-    return (*NEEDS.get(unit, ()), *(others if unit in LONG_LIVED else ()))
+    return (*NEEDS[unit], *others) if unit in NEEDS else ()
 
 
 def _credentials(unit: str, values: Mapping[str, str]) -> Iterator[str]:
@@ -150,7 +150,7 @@ def write_credentials(settings: Settings, values: Mapping[str, str], folder: Pat
     for unit in NEEDS:
         (folder / unit).mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in secrets_of(unit, values):
-            withheld = keyless and not name.startswith("MCP_")
+            withheld = keyless and name in (*BROKER, "DEEPSEEK_API_KEY")
             text = "" if withheld else values.get(name, "")
             descriptor = os.open(
                 folder / unit / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600
