@@ -111,7 +111,7 @@ def _kill_by_server(settings: "Settings", reason: str, *, keep_positions: bool) 
 
 
 def _raise_alarm(settings: "Settings", reason: str) -> None:
-    """The trade server cannot; its log will say it when it starts. After the sale, which hurries."""
+    """For the trade server, whose log says it when it starts. After the sale, which hurries."""
     from tools.core.alerts import AlertKind, alert
     from tools.wiring import deliver_alerts
 

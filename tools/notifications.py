@@ -165,9 +165,13 @@ class Alerts(logging.Handler):
 
 
 def deliver(*, webhook: str, command: str) -> None:
-    """Have this process's alerts delivered from now on; with neither given, the log has them."""
-    if webhook or command:
-        logging.getLogger().addHandler(Alerts(webhook=webhook, command=command))
+    """Have this process's alerts delivered from now on; with neither given, the log has them.
+
+    Once is enough: the second call changes nothing.
+    """
+    root = logging.getLogger()
+    if (webhook or command) and not any(isinstance(one, Alerts) for one in root.handlers):
+        root.addHandler(Alerts(webhook=webhook, command=command))
 
 
 def fault_in(webhook: str, command: str) -> str:

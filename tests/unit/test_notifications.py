@@ -189,6 +189,16 @@ def test_with_neither_there_is_no_handler() -> None:
     assert fault_in("", "") == ""
 
 
+def test_two_who_ask_for_delivery_do_not_deliver_twice() -> None:
+    before = list(logging.getLogger().handlers)
+    try:
+        deliver(webhook="", command="page")
+        deliver(webhook="", command="page")
+        assert len(logging.getLogger().handlers) == len(before) + 1
+    finally:
+        logging.getLogger().handlers[:] = before
+
+
 def test_an_alert_just_before_the_end_of_the_process_gets_out_by_the_standard_library() -> None:
     code = (
         "import logging, sys\n"
