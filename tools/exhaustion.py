@@ -55,19 +55,28 @@ def find_exhaustion(bars: pd.DataFrame) -> tuple[Exhaustion, ...]:
     if len(bars) < bars_needed("macd") + FADING_BARS:
         return ()
     today = int(bars.index.searchsorted(bars.index[-1].normalize()))  # a session is a UTC day
-    moves = [_Move(bars, today, rising=rising) for rising in (True, False)]
+    histogram, strength = macd(bars)["histogram"], rsi(bars)
+    moves = [_Move(bars, today, histogram, strength, rising=rising) for rising in (True, False)]
     return tuple(sign for move in moves for sign in move.signs())
 
 
 class _Move:
     """A frame seen in one direction: of a fall the signs are turned, so that it rises too."""
 
-    def __init__(self, bars: pd.DataFrame, today: int, *, rising: bool) -> None:
+    def __init__(
+        self,
+        bars: pd.DataFrame,
+        today: int,
+        histogram: object,
+        strength: object,
+        *,
+        rising: bool,
+    ) -> None:
         self._index, self._today, self._rising = cast(pd.DatetimeIndex, bars.index), today, rising
         self._tops = self._turned(bars["high" if rising else "low"])
         self._closes = self._turned(bars["close"])
-        self._histogram = self._turned(macd(bars)["histogram"])
-        self._rsi = self._turned(rsi(bars))
+        self._histogram = self._turned(histogram)
+        self._rsi = self._turned(strength)
         self._volumes = np.asarray(bars["volume"], dtype=np.float64)
 
     def signs(self) -> Iterator[Exhaustion]:

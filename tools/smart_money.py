@@ -93,7 +93,8 @@ class _Walk:
     """One pass over a frame. Downward, prices are negated, so that each rule is written once."""
 
     def __init__(self, bars: pd.DataFrame) -> None:
-        self.index = cast(pd.DatetimeIndex, bars.index)
+        index = cast(pd.DatetimeIndex, bars.index)
+        self.starts: list[datetime] = index.to_pydatetime().tolist()
         opens, highs, lows, closes = (
             bars[name].to_numpy(dtype=np.float64) for name in ("open", "high", "low", "close")
         )
@@ -141,16 +142,12 @@ class _Walk:
         return Sighting(
             kind=kind,
             direction=way,
-            at=self.start(bar),
-            about=self.start(about),
+            at=self.starts[bar],
+            about=self.starts[about],
             low=float(low),
             high=float(high),
-            over_at=None if over is None else self.start(over),
+            over_at=None if over is None else self.starts[over],
         )
-
-    def start(self, bar: int) -> datetime:
-        """When a bar began."""
-        return self.index[bar].to_pydatetime()
 
     def _broken(self, way: Direction, bar: int, swing: int) -> Iterator[Sighting]:
         """The first break of a frame only says where it is going."""
@@ -174,8 +171,8 @@ class _Walk:
         return Sighting(
             kind=kind,
             direction=points,
-            at=self.start(bar),
-            about=self.start(swing.position),
+            at=self.starts[bar],
+            about=self.starts[swing.position],
             low=price,
             high=price,
         )
@@ -185,8 +182,10 @@ def _gaps(walk: _Walk, length: timedelta) -> Sequence[Sighting]:
     """Three bars in a row of which the third does not reach back to the first."""
     if walk.count < 3:
         return ()
-    starts = walk.index.as_unit("s").asi8
-    in_a_row = starts[2:] - starts[:-2] == 2 * int(length.total_seconds())
+    starts = walk.starts
+    in_a_row = np.array(
+        [late - early == 2 * length for early, late in zip(starts[:-2], starts[2:], strict=True)]
+    )
     found = []
     for way in Direction:
         tops, bottoms = walk.tops[way], walk.bottoms[way]
