@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from tools.core.alerts import AlertKind, alert
 from tools.core.reports import FlattenReport
 from tools.core.safety import TradingState
 from tools.core.trading import OrderIntent, Position
@@ -274,7 +275,8 @@ class StateStore:
         if file.rows("state"):
             return
         if damage:
-            logger.error("%s: entries are refused until an operator resets it", damage)
+            words = "%s: entries are refused until an operator resets it"
+            logger.error(words, damage, extra=alert(AlertKind.STATE_FILE))
         first = (TradingState.REDUCING, damage, STATE_FILE) if damage else _FIRST
         with file.transaction():
             file.put("state", 1, *first, now.isoformat())
@@ -282,7 +284,7 @@ class StateStore:
     def _fail(self, error: Exception) -> None:
         named = str(error) if str(self._path) in str(error) else f"{self._path}: {error}"
         self.failure = f"{named}: entries are refused until the server starts with a sound file"
-        logger.error("%s", self.failure)
+        logger.error("%s", self.failure, extra=alert(AlertKind.STATE_FILE))
 
 
 _FIRST = (TradingState.ACTIVE, "first start", "desk")
