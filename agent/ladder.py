@@ -141,6 +141,18 @@ class Ladder:
         _raise_alerts(old, self.facts)
         return self.step
 
+    def new_day(self) -> Step:
+        """Forget what was the past session's: the desk's state, its clock, the data, the count."""
+        return self.learn(
+            trading_state=TradingState.ACTIVE,
+            state_reason="",
+            reconciled=True,
+            skew=timedelta(0),
+            data_server="",
+            stale_data="",
+            failed_cycles=0,
+        )
+
     def asks_model(self, now: datetime) -> bool:
         """Whether the cycle that starts `now` reasons.
 

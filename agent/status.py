@@ -7,6 +7,7 @@ from agent.cycle import State
 from agent.diary import Diary
 from agent.health import Health
 from agent.ladder import FULL, Rung, Step
+from agent.quoting import one_line
 from agent.wording import clock_time, count
 from tools.core.session import Phase, Session
 from tools.hosting import sd_notify
@@ -37,6 +38,10 @@ class StatusBoard:
         """The trader stands on another rung, or for other reasons."""
         self.step = step
         self.tell()
+
+    def waiting(self, why: str) -> None:
+        """Nothing can begin: a server is not there."""
+        sd_notify(f"STATUS=waiting: {one_line(why)}")
 
     def enter(self, phase: Phase, session: Session, what: str, at: datetime) -> None:
         """A phase begins, or something in it: `what` comes next, `at` that instant."""

@@ -24,6 +24,7 @@ from agent.perception import Book, read_book
 from agent.prompt_file import PromptFile
 from agent.server_routes import ServerRoutes
 from agent.status import StatusBoard
+from tools.core.alerts import AlertKind, alert
 from tools.core.errors import Unavailable
 from tools.core.reports import FlattenReport
 from tools.core.seams import Clock, ToolBox
@@ -139,6 +140,7 @@ class TradingDay:
         if now >= session.wake_at:
             return
         self._enter(Phase.SLEEP, session, "wake up", session.wake_at)
+        self._ladder.new_day()
         self._narrator.sleeping(now, session)
         while (hour := _next_hour(now)) < session.wake_at:
             await self._pause_until(hour)
@@ -207,7 +209,10 @@ class TradingDay:
                 if given_up or loop.time() >= complain_at:
                     complain_at = loop.time() + NEXT_COMPLAINT_SECONDS
                     self._narrator.waiting(str(error))
+                    self._board.waiting(str(error))
                 if given_up:
+                    why = "server down, and no more waiting for it: %s"
+                    logger.error(why, error, extra=alert(AlertKind.SERVER_DOWN))
                     return
             self.heartbeat.promise(self._clock.now())
             await asyncio.sleep(RECONNECT_SECONDS)

@@ -224,3 +224,21 @@ async def test_systemd_is_told_in_words(here: World, monkeypatch: pytest.MonkeyP
         "STATUS=degraded: NO_NEW_ENTRIES: the books are not reconciled with the broker"
         " (cycle 31, 1 position)"
     )
+
+
+async def test_a_trade_server_whose_clock_is_off_gets_no_entries(here: World) -> None:
+    here.routes.desk = type(here.routes.desk)(at=here.clock.now() - timedelta(seconds=3))
+    await here.live()
+    assert set(rungs(here)) == {"NO_NEW_ENTRIES"}
+    assert "s from ours" in str(here.status()["rung_reasons"])
+
+
+async def test_a_server_that_is_away_before_the_open_is_an_alert(
+    here: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    here.clock._now -= timedelta(hours=1)
+    why = Unavailable("alpaca-data: connection refused; start it with: python -m x")
+    here.tools.connections = [20, why]
+    await here.live()
+    alerts = [one.getMessage() for one in caplog.records if hasattr(one, "alert")]
+    assert alerts[0].startswith("server down, and no more waiting for it: alpaca-data")
