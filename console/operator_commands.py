@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
     app.command()(kill)
     app.command()(reset_code)
     app.command()(reset)
+    app.command()(acknowledge)
 
 
 def flatten(reason: Reason = "no reason given") -> int:
@@ -94,6 +95,22 @@ def reset(
     """Let trading go on after a kill or a halt; needs the code."""
     answer = _ask_the_desk("/reset", {"code": code, "reason": reason})
     print(f"trading is {answer['trading_state']}: {answer['reason']}")
+
+
+def acknowledge(
+    session: Annotated[
+        str, typer.Option(metavar="YYYY-MM-DD", help="The session that did not end flat.")
+    ],
+    reason: Reason = "no reason given",
+) -> int:
+    """Take note of a session that did not end flat, so that entries open again.
+
+    Also of damage to the certificates. Works without any of our services.
+    """
+    from console.acknowledge_command import run
+    from console.usage import parse_date
+
+    return run(parse_date(session, "--session"), reason)
 
 
 def _kill_by_server(settings: "Settings", reason: str, *, keep_positions: bool) -> bool | None:

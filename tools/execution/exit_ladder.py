@@ -29,6 +29,9 @@ PATIENCE = timedelta(seconds=5)
 ASK_AGAIN = timedelta(seconds=2)
 """Between two requests to cancel the same order."""
 
+TRY_AGAIN = timedelta(seconds=1)
+"""Between two sendings: what was refused a moment ago is refused again."""
+
 MARKET_ONLY = timedelta(seconds=15)
 """Before the close there is no time left to try a limit first."""
 
@@ -116,6 +119,7 @@ class ExitLadder:
     def _sell(self, position: Position) -> None:
         """Send this attempt's order, or learn what became of it; then look for the next id."""
         if self._means.may_submit():
+            self._not_before = self._means.now() + TRY_AGAIN
             self._try("close", lambda: self._send(position))
 
     def _send(self, position: Position) -> None:

@@ -55,9 +55,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _timer(settings: PlainSettings, _: str = "") -> bool:
-    """Usually there is nothing to do, and no broker is asked to find that out."""
+    """Usually there is nothing to do, and no broker is asked to find that out.
+
+    Except in simulation, where only the exchange knows what time it is.
+    """
     hours = _hours(settings)
-    if hours is not None and not _near_the_end(hours, _system_time()):
+    if hours and not settings.simulated and not _near_the_end(hours, _system_time()):
         return True
     run = _Run(settings, hours)
     session = run.session()

@@ -40,6 +40,7 @@ class PlainSettings:
     timetable: Timetable
     exempt: frozenset[str]
     own_only: bool
+    simulated: bool
     alert_webhook: str
     alert_command: str
     faults: tuple[str, ...]
@@ -71,6 +72,7 @@ def read_plain(environment: Mapping[str, str], root: Path) -> PlainSettings:
         timetable=_timetable(root / "active_trader.py", config, faults),
         exempt=_symbols(config),
         own_only=scope != EVERYTHING,
+        simulated=mode == "simulation",
         alert_webhook=values.get("ALERT_WEBHOOK", ""),
         alert_command=values.get("ALERT_COMMAND", ""),
         faults=tuple(faults),
