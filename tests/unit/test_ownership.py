@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -11,7 +10,6 @@ from tests.builders import a_position, a_ticket, a_time, an_order
 from tests.tapes import HandTape
 from tests.trading import TODAY, Bench, Hands, a_bench, a_tape, buy, state, turn
 from tools.core.safety import FlattenScope, HoldingRules, OvernightRule, TradingState
-from tools.core.seams import Broker
 from tools.core.trading import Side
 from tools.execution.certificate_chain import read_chain
 from tools.execution.certificates import certificates_path
@@ -107,7 +105,7 @@ class TestOwnScope:
         turn(bench)
         buy(bench)
         bench.bracket("IBM")
-        own = OwnBroker(cast("Broker", bench.broker.inner), bench.hands.read)
+        own = OwnBroker(bench.broker.inner, bench.hands.read)
         assert {one.symbol for one in own.open_orders()} == {"SPY"}
         own.cancel_all()
         assert {one.symbol for one in bench.broker.inner.open_orders()} == {"IBM"}

@@ -184,8 +184,9 @@ class Notary:
         else:
             self._control.open_entries(CERTIFICATES)
         if reason and reason != self._reason and not reason.endswith(MISSING):
-            cure = "look at the account, then: python active_trader.py acknowledge"
-            logger.critical("%s; %s", reason, cure, extra=alert(AlertKind.CERTIFICATE))
+            cure = f"python active_trader.py acknowledge --session {self._in_question()}"
+            words = "%s; look at the account, then: %s"
+            logger.critical(words, reason, cure, extra=alert(AlertKind.CERTIFICATE))
         self._reason = reason
 
     def _objection(self, standing: Standing) -> str:
@@ -202,6 +203,15 @@ class Notary:
         if latest and latest.on not in standing.last and latest.on not in standing.acknowledged:
             return f"the session of {latest.on} {MISSING}"
         return ""
+
+    def _in_question(self) -> date | str:
+        """The session that an operator is to acknowledge."""
+        coming = self._books.session()
+        known = (
+            self._standing.unsettled(coming.on if coming else date.max) if self._standing else []
+        )
+        ended = self._premises.hours.last_ended(self._now())
+        return known[-1] if known else ended.on if ended else "YYYY-MM-DD"
 
     def _stamp(self) -> object:
         """Changes when the file does, and with the session that counts as the coming one."""
