@@ -17,7 +17,9 @@ from typing import Annotated
 import anyio.from_thread
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from agent_tools._certificate_doors import CertificateDoors
 from agent_tools._mcp_server import Role, ToolServer, serve
+from agent_tools._stopping import close_before_stopping
 from agent_tools._trade_answers import (
     AccountAnswer,
     Orders,
@@ -241,7 +243,7 @@ def counter(
         incidents=incidents,
         reads=tools.reads(),
         writes=tools.writes(),
-        doors=OperatorDoors(room, rouse).all(),
+        doors=(*OperatorDoors(room, rouse).all(), *CertificateDoors(room).all()),
         health=health,
     )
 
@@ -264,6 +266,7 @@ async def _serve(settings: Settings) -> None:
             limits=settings.limits,
             now=clock.now,
             budget=budget,
+            holding=settings.holding,
         )
         period = SIMULATED_PERIOD if settings.simulated else PERIOD
         room = open_trade_room(premises, agent_folder=settings.agent_folder, period=period)
@@ -278,6 +281,8 @@ async def _serve(settings: Settings) -> None:
         async def answer() -> None:
             await joined.wait()  # who sees /health may let simulated time go
             await serve(server.app(), settings.trade_port, attempted)
+            if settings.holding.close_on_stop:
+                await close_before_stopping(room, rouse)
 
         feeding = asyncio.create_task(heartbeat.feed())
         await until_one_ends(
