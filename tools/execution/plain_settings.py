@@ -22,6 +22,7 @@ SIMULATED_URL, PAPER_URL = "http://127.0.0.1:8006", "https://paper-api.alpaca.ma
 EVERYTHING = "all"
 SIGNATURE = "deepseek-chat-v3.1"
 SHORTEST, LONGEST = timedelta(minutes=2), timedelta(minutes=120)
+_KEYS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
 _READ = ("flatten_exempt_symbols", "flatten_minutes_before_close", "flatten_scope", "models")
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*", re.ASCII)
 _SIGNATURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -57,10 +58,9 @@ def read_plain(environment: Mapping[str, str], root: Path) -> PlainSettings:
     mode = _mode(values)
     config = _config(_found(home, root, "configs/default_config.json"), faults)
     keyless = "simulated" if mode == "simulation" else ""
-    names = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
-    key, secret = (values.get(name, keyless) for name in names)
+    key, secret = (values.get(name, keyless) for name in _KEYS)
     if not key or not secret:
-        raise ConfigError(f"{mode} mode needs {' and '.join(names)}")
+        raise ConfigError(f"{mode} mode needs {' and '.join(_KEYS)}")
     scope = config.get("flatten_scope") or ("own" if mode == "live" else EVERYTHING)
     return PlainSettings(
         home=home,
@@ -82,12 +82,15 @@ def read_plain(environment: Mapping[str, str], root: Path) -> PlainSettings:
 def _values(environment: Mapping[str, str], home: Path, faults: list[str]) -> dict[str, str]:
     """The environment wins over credential files, those over `.env`; empty counts as unset."""
     values: dict[str, str] = {}
+    file = home / ".env"
     try:
-        values |= _assignments((home / ".env").read_text(encoding="utf-8"))
+        values |= _assignments(file.read_text(encoding="utf-8"))
+        if file.stat().st_mode & 0o077 and values.keys() & set(_KEYS):
+            faults.append(f"{file}: others can read it")
     except FileNotFoundError:
         pass
     except (OSError, UnicodeDecodeError) as error:
-        faults.append(f"{home / '.env'} cannot be read ({type(error).__name__})")
+        faults.append(f"{file} cannot be read ({type(error).__name__})")
     if folder := environment.get("CREDENTIALS_DIRECTORY"):
         files = [entry for entry in Path(folder).iterdir() if entry.is_file()]
         values |= {file.name: file.read_text(encoding="utf-8").strip() for file in files}
@@ -108,11 +111,10 @@ def _unquoted(value: str) -> str:
 
 def _mode(values: Mapping[str, str]) -> str:
     """As in `tools.settings`; a mode that there is none is the one without live money."""
-    keys = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "DEEPSEEK_API_KEY")
     named = values.get("AGENT_MODE", "").lower()
     if named in ("simulation", "paper", "live"):
         return named
-    return "paper" if any(key in values for key in keys) else "simulation"
+    return "paper" if any(key in values for key in (*_KEYS, "DEEPSEEK_API_KEY")) else "simulation"
 
 
 def _url(mode: str, values: Mapping[str, str]) -> str:
