@@ -1,0 +1,255 @@
+"""What a tool call costs beyond the exchange: our two servers beside Alpaca's own MCP server.
+
+`.venv/bin/python -m benchmarks.toolcalls [--rounds 100] [--venv FOLDER]`: one run, loopback only.
+The servers stand before the same embedded exchange, whose clock stands still in mid-session; the
+same client asks each in turns, over HTTP. Overhead is the median round trip less the median of the
+same questions put to the exchange directly. get_bars is for one symbol, so ten are asked at once.
+
+Alpaca's server (alpaca-mcp-server of PyPI) is installed into FOLDER, or into a folder that is
+thrown away; without it the benchmark says why and ends with 1. Its trading address has no setting,
+so it is started with that one constant replaced.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from benchmarks.exchange import Client as Wire
+from benchmarks.exchange import connected, get, submit
+from console.children import Children, free_ports
+from console.plan import Request, make_plan
+from console.simulation_home import Ports, environment, make_home
+from tools.schedule.clocks import SimulatedClock
+from tools.settings import ROOT, load
+
+DAY, AT, SEED = "2025-11-05", "11:00", 1
+PACKAGE = "alpaca-mcp-server==2.4.0"
+SYMBOLS = tuple(f"S{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(10))
+BARS, START = 20, "2025-11-05T14:20:00Z"
+BARS_GOAL, POSITIONS_GOAL = 5, 2
+WARM_UP = 5
+STARTUP_SECONDS = 120
+
+BARS_PATH = (
+    f"/v2/stocks/bars?symbols={','.join(SYMBOLS)}&timeframe=5Min&start={START}"
+    f"&limit={BARS * len(SYMBOLS)}&adjustment=split&feed=iex"
+)
+THEIR_START = """
+import sys
+from alpaca_mcp_server import cli, server
+server.TRADING_API_BASE_URLS["paper"] = sys.argv.pop(1)
+cli.main()
+"""
+
+type Question = Callable[[], Awaitable[object]]
+
+
+class NotInstalled(Exception):
+    """Alpaca's server is not there, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Clients of the three servers, and a wire to the exchange."""
+
+    data: Client
+    trade: Client
+    theirs: Client
+    wire: Wire
+
+
+async def main(rounds: int, folder: Path | None) -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        python = install(folder or Path(scratch) / "venv")
+        print(
+            f"{PACKAGE}; {os.cpu_count()} cores, Python {sys.version.split()[0]}, {rounds} rounds"
+        )
+        async with _standing(Path(scratch) / "home", python) as servers:
+            taken = await _measure(_questions(servers), rounds)
+    medians = {name: 1000 * statistics.median(seconds) for name, seconds in taken.items()}
+    for name, milliseconds in medians.items():
+        print(f"{name:44s} {milliseconds:8.2f} ms")
+    _compare("bars of 10 symbols", medians, goal=BARS_GOAL)
+    _compare("positions", medians, goal=POSITIONS_GOAL)
+
+
+def install(folder: Path) -> Path:
+    """The interpreter of an environment that has Alpaca's server. Raises NotInstalled."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", PACKAGE]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            last = done.stderr.strip().splitlines()[-1:] or ["pip said nothing"]
+            raise NotInstalled(f"{PACKAGE} cannot be installed: {last[0]}")
+    probe = [str(python), "-c", "import alpaca_mcp_server"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
+        raise NotInstalled(f"{folder} has no {PACKAGE}")
+    return python
+
+
+def _questions(servers: Servers) -> dict[str, Question]:
+    """What is asked in each round, by name."""
+
+    async def ours_bars() -> None:
+        asked = ({"symbol": symbol, "timeframe": "5Min", "limit": BARS} for symbol in SYMBOLS)
+        await asyncio.gather(*(_call(servers.data, "get_bars", one) for one in asked))
+
+    theirs = {"symbols": ",".join(SYMBOLS), "timeframe": "5Min", "start": START, "feed": "iex"}
+    signals = {"symbols": list(SYMBOLS)}
+    orders, positions = get("/v2/orders?status=all&nested=true&limit=500"), get("/v2/positions")
+    return {
+        "exchange: bars of 10 symbols": lambda: servers.wire.ask(get(BARS_PATH)),
+        "theirs: bars of 10 symbols, get_stock_bars": lambda: _call(
+            servers.theirs, "get_stock_bars", {**theirs, "limit": BARS * len(SYMBOLS)}
+        ),
+        "ours: bars of 10 symbols, 10 x get_bars": ours_bars,
+        "ours: get_trading_signals of 10 symbols": lambda: _call(
+            servers.data, "get_trading_signals", signals
+        ),
+        "exchange: positions": lambda: servers.wire.ask(positions),
+        "exchange: orders": lambda: servers.wire.ask(orders),
+        "theirs: positions, get_all_positions": lambda: _call(
+            servers.theirs, "get_all_positions", {}
+        ),
+        "ours: positions, get_positions": lambda: _call(servers.trade, "get_positions", {}),
+    }
+
+
+async def _measure(questions: dict[str, Question], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each answer; the questions take turns, so that all meet the same machine."""
+    taken: dict[str, list[float]] = {name: [] for name in questions}
+    for number in range(WARM_UP + rounds):
+        for name, question in questions.items():
+            began = time.perf_counter()
+            await question()
+            if number >= WARM_UP:
+                taken[name].append(time.perf_counter() - began)
+    return taken
+
+
+def _compare(what: str, medians: dict[str, float], *, goal: int) -> None:
+    """Their overhead over ours. Our bars are remembered: the exchange's share of them is nothing.
+
+    Our positions come with their resting orders, which is one more question to the exchange.
+    """
+    exchange = medians[f"exchange: {what}"]
+    theirs = next(ms for name, ms in medians.items() if name.startswith(f"theirs: {what}"))
+    ours = next(ms for name, ms in medians.items() if name.startswith(f"ours: {what}"))
+    asked = exchange + medians["exchange: orders"] if what == "positions" else 0.0
+    over_theirs, over_ours = theirs - exchange, ours - asked
+    print(
+        f"{what}: overhead {over_ours:.2f} ms, theirs {over_theirs:.2f} ms:"
+        f" {over_theirs / over_ours:.1f} times less (goal {goal})"
+    )
+
+
+async def _call(client: Client, name: str, arguments: dict[str, Any]) -> None:
+    result = await client.call_tool(name, arguments)
+    if result.is_error:
+        raise SystemExit(f"{name}: {result.content}")
+
+
+@contextlib.asynccontextmanager
+async def _standing(home: Path, python: Path) -> AsyncIterator[Servers]:
+    """The exchange at AT with ten positions, the three servers before it, and clients of all."""
+    plan = make_plan(Request(date=DAY, synthetic=",".join(SYMBOLS), seed=SEED, out=home))
+    ports = Ports.free()
+    told = environment(make_home(plan), ports, os.environ)
+    settings = load(told)
+    children = Children(told, folder=home / "logs", cwd=ROOT)
+    exchange = ("--port", str(ports.exchange), "--synthetic", ",".join(SYMBOLS), "--session", DAY)
+    table = ("--at", AT, "--table", str(plan.session_table))
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(children.stop)
+        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False))
+        world = await children.start("exchange", "-m", "embedded.exchange", *exchange, *table)
+        await world.ready(http, ports.exchange)
+        clock = await stack.enter_async_context(SimulatedClock(settings.clock_url))
+        await stack.enter_async_context(clock.busy("benchmark", rank=90))
+        (wire,) = await stack.enter_async_context(connected(ports.exchange, 1))
+        for symbol in SYMBOLS:
+            await wire.ask(submit(symbol, f"benchmark-{symbol}"))
+        for name, port in (("data", ports.data), ("trade", ports.trade)):
+            child = await children.start(name, "-m", f"agent_tools.tool_alpaca_{name}")
+            await child.ready(http, port)
+        port = await stack.enter_async_context(_their_server(python, ports.exchange, home))
+        keys = (settings.data_token.get_secret_value(), settings.agent_token.get_secret_value())
+        clients = [_client(ports.data, keys[0]), _client(ports.trade, keys[1]), _client(port, "")]
+        data, trade, theirs = [await stack.enter_async_context(one) for one in clients]
+        for client in (data, trade, theirs):
+            await client.list_tools()
+        yield Servers(data, trade, theirs, wire)
+
+
+@contextlib.asynccontextmanager
+async def _their_server(python: Path, exchange: int, home: Path) -> AsyncIterator[int]:
+    """Alpaca's server as a process of its own; yields its port."""
+    (port,), address = free_ports(1), f"http://127.0.0.1:{exchange}"
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    told = {"ALPACA_API_KEY": "any", "ALPACA_SECRET_KEY": "thing", "DATA_API_URL": address}
+    told |= {"NO_PROXY": "*", "ALPACA_PAPER_TRADE": "true", **kept}
+    arguments = ("--transport", "streamable-http", "--port", str(port))
+    with (home / "logs" / "theirs.out").open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(str(python), "-c", THEIR_START, address, *arguments),
+            env=told,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        await _listening(port, process)
+        yield port
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(STARTUP_SECONDS):
+        while process.returncode is None:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
+    raise NotInstalled(f"Alpaca's server ended with status {process.returncode} at its start")
+
+
+def _client(port: int, token: str) -> Client:
+    """Ours speak the newest protocol, as to the trader; theirs what it knows."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    http = httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False)
+    transport = streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=http)
+    if token:
+        return Client(transport, mode="2026-07-28", cache=None)
+    return Client(transport, cache=None)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.toolcalls")
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--venv", type=Path, help="an environment with Alpaca's server, or for it")
+    given = parser.parse_args()
+    try:
+        asyncio.run(main(given.rounds, given.venv))
+    except NotInstalled as error:
+        sys.exit(f"benchmarks.toolcalls: {error}")
