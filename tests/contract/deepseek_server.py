@@ -5,7 +5,6 @@ each with the API's own words.
 """
 
 import json
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -246,4 +245,9 @@ def _reply(answer: Json) -> Reply:
 
 
 def _common(one: bytes, other: bytes) -> int:
-    return len(os.path.commonprefix([one, other]))
+    """How many bytes both begin with."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
+    return low
