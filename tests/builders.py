@@ -10,6 +10,7 @@ from tools.core.safety import TradingState
 from tools.core.session import Session
 from tools.core.trading import (
     Account,
+    BrokerClock,
     Order,
     OrderClass,
     OrderIntent,
@@ -237,7 +238,10 @@ def a_book(
     start_equity: str = "100000",
     entries: tuple[Entry, ...] = (),
     claims: tuple[Claim, ...] = (),
+    compared: str | None = None,
+    broker_clock: BrokerClock | None = None,
 ) -> Book:
+    """`compared` is when the books last agreed with the broker's; now, if nothing is said."""
     return Book(
         now=a_time(now),
         session=session or a_session(),
@@ -256,4 +260,6 @@ def a_book(
         start_equity_usd=Decimal(start_equity),
         entries=entries,
         claims=claims,
+        broker_clock=broker_clock,
+        reconciled_at=a_time(compared or now) if reconciled else None,
     )

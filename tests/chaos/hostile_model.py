@@ -36,8 +36,6 @@ CALLS_A_DAY = 1_600
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG", "HHH", "III", "JJJ", "KKK", "LLL")
 STEPS = (0, 0, 0, 0, 1, 2, 60, 60)
 """Seconds that pass between two calls; 60 leads to the next whole minute, and to a new quote."""
-EPOCH = 2
-
 EVIL_NUMBERS: tuple[Any, ...] = (
     *(float("nan"), float("inf"), float("-inf"), 1e309, -1, 0, -0.0, 1e-308, 2**63, 10**30),
     *(0.1, "10", "१०", "٣", "1e5", True, None, [], {}, "NaN", 999_999.99),
@@ -72,8 +70,8 @@ class Tally:
 class Mischief:
     """Makes up arguments: mostly plausible ones with something wrong, now and then the last."""
 
-    def __init__(self, draw: Random) -> None:
-        self._draw = draw
+    def __init__(self, draw: Random, epoch: int) -> None:
+        self._draw, self._epoch = draw, epoch
         self._ids = ["AT-2013-10-07-1-E", "AT-2013-10-07-1-X", "flat-2013-10-07-AAA-1"]
 
     def learn(self, answer: Mapping[str, Any]) -> None:
@@ -109,7 +107,7 @@ class Mischief:
             "target_price": lambda: round(draw.uniform(99, 130), 2),
             "client_order_id": lambda: draw.choice(self._ids),
             "decision_id": lambda: f"D-2013-10-07-{draw.randint(1, 40)}-{draw.randint(1, 3)}",
-            "epoch": lambda: draw.choice((0, 1, *(EPOCH,) * 8, 3)),
+            "epoch": lambda: self._epoch + draw.choice((-self._epoch, -1, *(0,) * 8, 1)),
             "top": lambda: draw.randint(1, 9),
             "limit": lambda: draw.randint(1, 99),
             "timeframe": lambda: draw.choice(("1Min", "5Min", "1Day")),
@@ -126,9 +124,9 @@ async def one_day(
     broker = bench.broker.inner
     assert isinstance(broker, SimBroker)
     bench.room.monitor.look()
-    leases, oracle, mischief = Leases(bench.room.premises), HostileOracle(broker), Mischief(draw)
-    for holder in ("an earlier trader", "the trader"):
-        leases.take(holder)
+    leases, oracle = Leases(bench.room.premises), HostileOracle(broker)
+    *_, lease = [leases.take(holder) for holder in ("an earlier trader", "the trader")]
+    mischief = Mischief(draw, lease.epoch)
 
     async def rouse() -> None: ...
 

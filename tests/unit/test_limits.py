@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.builders import a_book, a_quote, a_tape, a_ticket, an_instrument
+from tests.builders import a_book, a_quote, a_tape, a_ticket, a_time, an_instrument
 from tools.core.market import Instrument, Market, Quote
 from tools.core.safety import DenialReason, Finding, Gate, RiskLimits, TradingState
-from tools.core.trading import OrderTicket, Side
+from tools.core.trading import BrokerClock, OrderTicket, Side
 from tools.risk import limits as rules
 from tools.risk import limits_ticket as ticket_rules
 from tools.risk.book import Book, Glance, Proposal, Tape
@@ -61,7 +61,7 @@ def test_a_plain_proposal_passes_every_rule() -> None:
     unjudged = {"sources_rule", "correlation_rule"}
     assert {name for name, one in gates.items() if one is UNKNOWN} == unjudged
     assert NO not in gates.values()
-    assert len(gates) == 32
+    assert len(gates) == 33
 
 
 @pytest.mark.parametrize("state", [TradingState.REDUCING, TradingState.HALTED])
@@ -163,3 +163,45 @@ def test_nobody_is_surer_than_sure(confidence: float, expected: Gate) -> None:
 def test_a_quantity_is_a_whole_number_from_one(quantity: str | None, expected: Gate) -> None:
     proposal = a_proposal(a_ticket(quantity=quantity))
     assert gate(ticket_rules.quantity_rule, proposal=proposal) is expected
+
+
+@pytest.mark.parametrize(
+    ("compared", "expected"), [("09:59:31", YES), ("09:59:30", YES), ("09:59:29", NO)]
+)
+def test_the_books_agreed_half_a_minute_ago_at_most(compared: str, expected: Gate) -> None:
+    assert gate(ticket_rules.reconcile_rule, book=a_book(compared=compared)) is expected
+
+
+def test_books_that_never_agreed_are_the_states_business() -> None:
+    book = a_book(reconciled=False)
+    assert gate(ticket_rules.reconcile_rule, book=book) is UNKNOWN
+    assert gate(ticket_rules.state_rule, book=book) is NO
+
+
+def a_clock(at: str, closes: str = "16:00") -> BrokerClock:
+    close = a_time(closes)
+    return BrokerClock(at=a_time(at), market_open=True, next_open=close, next_close=close)
+
+
+@pytest.mark.parametrize(
+    ("now", "said", "closes", "expected"),
+    [
+        ("15:44:59", "15:44:59", "16:00", YES),
+        ("15:44:59", "15:45:00", "16:00", NO),
+        ("15:45:00", "15:44:59", "16:00", NO),
+        ("12:44:59", "12:44:59", "13:00", YES),
+        ("12:45:00", "12:45:00", "13:00", NO),
+        ("15:45:00", "15:45:00", "17:00", NO),
+    ],
+)
+def test_entries_end_by_the_stricter_of_session_table_and_broker_clock(
+    now: str, said: str, closes: str, expected: Gate
+) -> None:
+    book = a_book(now=now, broker_clock=a_clock(said, closes))
+    assert gate(ticket_rules.session_rule, book=book) is expected
+    assert book.entries_open is (expected is YES)
+
+
+def test_the_next_sessions_close_says_nothing_while_the_market_is_closed() -> None:
+    book = a_book(market_open=False, broker_clock=a_clock("10:00", "09:00"))
+    assert book.entries_end_at == book.session.entries_end_at  # type: ignore[union-attr]

@@ -81,10 +81,21 @@ async def test_the_lease_is_the_agents_and_each_taking_is_a_new_epoch(bench: Ben
     async with doors(bench, Role.AGENT) as client:
         assert (await client.post("/lease", json={})).status_code == 400
         epochs = [(await client.post("/lease", json={"holder": "me"})).json() for _ in "ab"]
-    assert [one["epoch"] for one in epochs] == [1, 2]
+    first = int(bench.hands.read().timestamp())
+    assert [one["epoch"] for one in epochs] == [first, first + 1]
     again = bench.restart()
     async with doors(again, Role.AGENT) as client:
-        assert (await client.post("/lease", json={"holder": "me"})).json()["epoch"] == 3
+        assert (await client.post("/lease", json={"holder": "me"})).json()["epoch"] == first + 2
+
+
+def test_a_lost_state_file_gives_no_epoch_again(bench: Bench) -> None:
+    before = Leases(bench.room.premises).take("me").epoch
+    bench.room.premises.store.close()
+    for file in (bench.home / "data").glob("state.sqlite3*"):
+        file.unlink()
+    bench.hands.at("10:05")
+    again = a_bench(bench.home, bench.hands, bench.broker)
+    assert Leases(again.room.premises).take("me").epoch > before
 
 
 @pytest.mark.anyio
@@ -103,23 +114,23 @@ async def test_a_stale_epochs_order_is_denied_and_nothing_is_sent(
     bench.bracket()
     bench.broker.calls.clear()
     server = a_server(bench)
-    for name in ("the first", "the second"):
-        Leases(bench.room.premises).take(name)
+    leases = Leases(bench.room.premises)
+    stale, latest = (leases.take(name).epoch for name in ("the first", "the second"))
     async with Client(server.mcp) as client:
-        for epoch in ({}, {"epoch": 1}):
+        for epoch in ({}, {"epoch": stale}):
             result = await client.call_tool(tool, {**arguments, **epoch})
             assert result.structured_content
             (denial,) = result.structured_content["denials"]
             assert denial["reason"] == "lease"
-            assert "the second has held epoch 2 since 2013-10-07" in denial["message"]
+            assert f"the second has held epoch {latest} since 2013-10-07" in denial["message"]
     assert {name for name, _ in bench.broker.calls} <= {"account"}
 
 
 @pytest.mark.anyio
 async def test_the_latest_epochs_order_is_obeyed(bench: Bench) -> None:
-    Leases(bench.room.premises).take("me")
+    ours = {"epoch": Leases(bench.room.premises).take("me").epoch, "prompt_hash": "abc"}
     async with Client(a_server(bench).mcp) as client:
-        result = await client.call_tool("place_order", {**ENTRY, "epoch": 1, "prompt_hash": "abc"})
+        result = await client.call_tool("place_order", {**ENTRY, **ours})
     assert result.structured_content
     assert result.structured_content["approved"]
     (record,) = bench.room.premises.store.intents_on(bench.hands.read().date())

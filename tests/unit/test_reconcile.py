@@ -1,5 +1,6 @@
 """The broker is the truth: what does not add up closes entries until it is adopted, and is told."""
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from tests.builders import a_position, a_ticket
 from tests.trading import TODAY, Bench, a_bench, opened
+from tools.core.errors import BrokerUnavailable
+from tools.core.safety import TradingState
 from tools.execution.reconcile import differences
 from tools.journal import history
 
@@ -85,3 +88,51 @@ def test_our_own_trades_keep_their_decision(bench: Bench) -> None:
     bench.room.monitor.look()
     assert bench.room.auditor.trades[0].decision_id == "D-2013-10-07-5-1"
     assert events(bench) == []
+
+
+def test_while_the_books_disagree_the_state_is_reducing_and_it_is_an_alert(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.room.monitor.look()
+    conjure(bench, 7)
+    bench.room.monitor.look()
+    record = bench.room.control.current()
+    assert (record.trading_state, record.actor) == (TradingState.REDUCING, "books")
+    assert "+7 IBM" in record.reason
+    bench.room.monitor.look()
+    assert [one for one in caplog.records if vars(one).get("alert") == "books_disagree"]
+    bench.room.monitor.look()
+    assert bench.room.control.current().trading_state is TradingState.ACTIVE
+
+
+def test_a_proposal_has_old_books_compared_first(bench: Bench) -> None:
+    bench.room.monitor.look()
+    for seconds, looks in ((15, 0), (16, 1)):
+        bench.hands.now = bench.hands.now.replace(minute=seconds, second=0)
+        bench.room.monitor.look()
+        bench.hands.now += timedelta(seconds=seconds)
+        bench.broker.calls.clear()
+        bench.room.desk.preview(a_ticket())
+        assert len(bench.broker.sent("orders_since")) == looks
+
+
+def test_books_that_cannot_be_compared_let_no_entry_pass(bench: Bench) -> None:
+    bench.room.monitor.look()
+    bench.hands.now += timedelta(seconds=31)
+    bench.broker.faults["orders_since"] = ["away"]
+    with pytest.raises(BrokerUnavailable):
+        bench.room.desk.submit(a_ticket())
+    assert bench.broker.sent() == []
+
+
+def test_a_stops_number_is_not_given_again_after_the_store_is_lost(bench: Bench) -> None:
+    bench.room.monitor.look()
+    bench.room.desk.submit(a_ticket(stop="98"))
+    moved = bench.room.desk.tighten_stop("SPY", Decimal(99))
+    assert moved.client_order_id == "AT-2013-10-07-2-S"
+    bench.room.premises.store.close()
+    for file in (bench.home / "data").glob("state.sqlite3*"):
+        file.unlink()
+    again = a_bench(bench.home, bench.hands, bench.broker)
+    again.room.monitor.look()
+    assert again.room.desk.tighten_stop("SPY", Decimal("99.50")).client_order_id.endswith("-3-S")

@@ -46,6 +46,7 @@ class DenialReason(StrEnum):
     """Why the desk says no: one name per rule."""
 
     STATE = "state"
+    RECONCILE = "reconcile"
     SESSION = "session"
     SYMBOL = "symbol"
     SIDE = "side"

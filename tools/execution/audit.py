@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from tools.core.alerts import AlertKind, alert
 from tools.core.session import Session
 from tools.core.trading import Account, Order, Position, Trade
 from tools.execution.books import Books
 from tools.execution.breaker_watch import BreakerWatch
+from tools.execution.clock_check import ClockCheck
 from tools.execution.day_files import DayFiles
 from tools.execution.guard import Guard
 from tools.execution.order_desk import OrderDesk
@@ -26,6 +28,9 @@ from tools.risk.book import working
 from tools.schedule.market_hours import at_new_york
 
 logger = logging.getLogger(__name__)
+
+BOOKS = "books"
+"""Who closes entries while the books disagree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,8 @@ class Auditor:
         self._premises, self._broker, self._store = premises, premises.broker, premises.store
         self._control, self._books, self._desk, self._files = control, books, desk, files
         self._watch, self._guard = watch, guard
+        self._clock = ClockCheck(premises, control)
+        books.compare = self.audit
         self._lock = threading.Lock()
         self._executed: dict[str, Decimal] | None = None
         self.trades: tuple[Trade, ...] = ()
@@ -97,7 +104,8 @@ class Auditor:
                 self._write_trades(look, began)
                 self._watch_breakers(look, began)
             self._write_position(look, event)
-            self._books.reconciled = resolved and (began is None or self._agree(look, began))
+            self._clock.look()
+            self._books.compared(resolved and (began is None or self._agree(look, began)))
             busy = working(look.orders) or self._store.open_intents() or look.positions
             self.idle = not busy
 
@@ -158,13 +166,25 @@ class Auditor:
         confirmed = {one for one, shares in new.items() if self._differences.get(one) == shares}
         for symbol in sorted(confirmed):
             words = f"{new[symbol]} shares of {symbol} are not in our books: adopted as EXTERNAL"
-            self._note(look, "difference", symbol, words)
+            self._note(look, "difference", symbol, words, alert(AlertKind.BOOKS_DISAGREE))
             self._adopted[symbol] = new[symbol]
         self._differences = found
+        if new:
+            words = ", ".join(f"{shares:+} {symbol}" for symbol, shares in new.items())
+            self._control.close_entries(BOOKS, f"the broker's books and ours disagree: {words}")
+        else:
+            self._control.open_entries(BOOKS)
         return not new
 
-    def _note(self, look: _Look, kind: str, symbol: str, words: str) -> None:
-        logger.warning("%s", words)
+    def _note(
+        self,
+        look: _Look,
+        kind: str,
+        symbol: str,
+        words: str,
+        extra: Mapping[str, AlertKind] | None = None,
+    ) -> None:
+        logger.warning("%s", words, extra=extra)
         self._files.append_event(look.session.on, self._premises.now(), kind, symbol, words)
 
     def _write_trades(self, look: _Look, began: SessionRecord) -> None:

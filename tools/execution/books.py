@@ -1,6 +1,8 @@
 """What the desk looks at: the broker's word first, then our state, and the time last."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tools.core.session import Session
@@ -11,6 +13,9 @@ from tools.journal.order_ids import Leg
 from tools.journal.state_store import IntentRecord, IntentStatus
 from tools.risk.book import Book, Claim, Entry, cycle_of, working
 from tools.schedule.market_hours import CalendarEnded
+
+COMPARED_EVERY = timedelta(seconds=15)
+"""Market time; the monitor looks less often while nothing happens."""
 
 _NEVER_SENT = (IntentStatus.REJECTED, IntentStatus.UNSENT)
 
@@ -23,11 +28,26 @@ class Books:
         self._hours, self._now = premises.hours, premises.now
         self.reconciled = False
         """Compared with the broker's since the start; until then there are no entries."""
+        self._compared_at: datetime | None = None
+        self.compare: Callable[[], object] = lambda: None
+        """Compares them; the auditor puts itself here."""
+
+    def compared(self, agree: bool) -> None:
+        """They have just been compared with the broker's."""
+        self.reconciled = agree
+        if agree:
+            self._compared_at = self._now()
+
+    def freshen(self) -> None:
+        """Have them compared again before they are ruled by, if that was some time ago."""
+        at = self._compared_at
+        if at is not None and self._now() - at > COMPARED_EVERY:
+            self.compare()
 
     def read(self) -> Book:
         """The book as it stands; state and time are read last."""
         account, positions = self._broker.account(), self._broker.positions()
-        orders, market_open = self._broker.open_orders(), self._broker.clock().market_open
+        orders, clock = self._broker.open_orders(), self._broker.clock()
         unanswered = self.unanswered(Leg.ENTRY)
         session = self.session()
         began = self._store.session(session.on) if session else None
@@ -35,8 +55,10 @@ class Books:
         return Book(
             now=self._now(),
             session=session,
-            market_open=market_open,
+            market_open=clock.market_open,
+            broker_clock=clock,
             reconciled=self.reconciled and began is not None,
+            reconciled_at=self._compared_at,
             trading_state=state.trading_state,
             state_reason=state.reason,
             account=account,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from tools.core.alerts import AlertKind, alert
 from tools.core.trading import Order, Position, Side
 from tools.execution.day_files import DayFiles
 from tools.execution.order_desk import OrderDesk
@@ -59,7 +60,7 @@ class Guard:
 
     def _restore(self, session_on: date, symbol: str, shares: Decimal, stop: Decimal) -> None:
         words = f"{shares} {symbol} are held without a stop: restoring it at {stop}"
-        self._note(session_on, "unprotected", symbol, words)
+        self._note(session_on, "unprotected", symbol, words, alert(AlertKind.UNPROTECTED))
         self._desk.restore_stop(symbol, stop)
 
     def _stops(self, session_on: date, orders: Sequence[Order]) -> Mapping[str, Decimal]:
@@ -76,8 +77,15 @@ class Guard:
                     found[entry.symbol] = max(stops)
         return found
 
-    def _note(self, session_on: date, kind: str, symbol: str, words: str) -> None:
-        logger.warning("%s", words)
+    def _note(
+        self,
+        session_on: date,
+        kind: str,
+        symbol: str,
+        words: str,
+        extra: Mapping[str, AlertKind] | None = None,
+    ) -> None:
+        logger.warning("%s", words, extra=extra)
         self._files.append_event(session_on, self._now(), kind, symbol, words)
 
 

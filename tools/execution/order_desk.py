@@ -63,12 +63,14 @@ class OrderDesk:
 
     def preview(self, ticket: OrderTicket, earlier: Mapping[str, Decimal] = EMPTY) -> RiskVerdict:
         """The ruling on `ticket` as if `earlier`, shares by symbol, had been bought already."""
+        self._books.freshen()
         verdict, book = self._appraisal.rule(ticket, earlier)
         self._ledger.record(ticket, Ruling(verdict=verdict), book, sent=False)
         return verdict
 
     def submit(self, ticket: OrderTicket) -> Ruling:
         """Rule on a ticket to buy and, if approved, send it: a marketable limit with its exits."""
+        self._books.freshen()
         with self._entries:
             verdict, book = self._appraisal.rule(ticket, EMPTY)
             if not verdict.approved:

@@ -14,8 +14,14 @@ logger = logging.getLogger(__name__)
 def adopt_our_orders(store: StateStore, session_on: date, orders: Iterable[Order]) -> None:
     """Every entry and exit among `orders` (legs nested) that bears our id becomes an intent again.
 
-    So the session's entries are counted, their stops are known, and no id is given twice.
+    So the session's entries are counted, their stops are known, and no id is given twice, stops'
+    ids included.
     """
+    orders = list(orders)
+    family = [one for order in orders for one in (order, *order.legs)]
+    ours = [name for one in family if (name := our_id(one.client_order_id))]
+    given = [name.counter for name in ours if name.session_on == session_on]
+    store.skip_to(session_on, max(given, default=0))
     known = {record.intent.client_order_id for record in store.intents_on(session_on)}
     for order in orders:
         name = our_id(order.client_order_id)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -65,7 +66,11 @@ class StateStore:
         self._memory = StateFile(None)
         self._file: StateFile | None = None
         self.failure = ""
-        """Why entries are refused until the next start; empty while the file is sound."""
+        """Why entries are refused until the next start; empty while the file is sound.
+
+        It does not heal: nobody knows what a failed fsync left on the disk, and the start is where
+        the books are rebuilt from the broker.
+        """
         try:
             self._file, damage = open_sound(path, now)
             self._begin(self._file, damage, now)
@@ -149,19 +154,15 @@ class StateStore:
 
         return self._write(record, on_disk=leg is Leg.ENTRY)
 
+    def skip_to(self, session_on: date, counter: int) -> None:
+        """Give no number up to `counter` for that session."""
+        if counter > self._read(lambda file: _counter(file, session_on)):
+            self._write(lambda file: file.put("counters", str(session_on), counter))
+
     def adopt(self, intent: OrderIntent, our_id: OurId, at: datetime) -> None:
-        """Know an order of ours again that the broker shows and this store does not.
-
-        Its number is not given a second time.
-        """
-        session_on = our_id.session_on
-
-        def adopt(file: StateFile) -> None:
-            if our_id.counter > _counter(file, session_on):
-                file.put("counters", str(session_on), our_id.counter)
-            _put_intent(file, intent, session_on, our_id.leg, at, IntentStatus.ACCEPTED)
-
-        self._write(adopt)
+        """Know an order of ours again that the broker shows and this store does not."""
+        given = our_id.session_on, our_id.leg
+        self._write(lambda file: _put_intent(file, intent, *given, at, IntentStatus.ACCEPTED))
 
     def settle_intent(self, client_order_id: str, status: IntentStatus, detail: str = "") -> None:
         """Note what became of an intent."""
@@ -226,7 +227,8 @@ class StateStore:
 
         def take(file: StateFile) -> Lease:
             row = file.row("leases", account)
-            epoch = (_lease(row).epoch if row else 0) + 1
+            # Higher than any that was given from a store that is lost.
+            epoch = max((_lease(row).epoch if row else 0) + 1, int(now.timestamp()))
             lease = Lease(account=account, epoch=epoch, holder=holder, since=now)
             file.put("leases", account, epoch, holder, now.isoformat())
             return lease
@@ -237,7 +239,7 @@ class StateStore:
         rows = self._read(lambda file: file.rows("intents", where, value))
         records = [
             IntentRecord(
-                intent=_INTENT.validate_json(raw),
+                intent=_intent(raw),
                 leg=Leg(leg),
                 created_at=datetime.fromisoformat(created_at),
                 status=IntentStatus(status),
@@ -303,6 +305,11 @@ def _put_intent(
         *("intents", intent.client_order_id, str(session_on), leg, at.isoformat()),
         *(raw, status, ""),
     )
+
+
+@lru_cache(maxsize=1_000)
+def _intent(raw: str) -> OrderIntent:
+    return _INTENT.validate_json(raw)
 
 
 def _counter(file: StateFile, session_on: date) -> int:

@@ -2,14 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
 from tools.core.market import Instrument, Quote
 from tools.core.safety import TradingState
 from tools.core.session import Session
-from tools.core.trading import Account, Order, OrderTicket, OrderType, Position, Side
+from tools.core.trading import (
+    Account,
+    BrokerClock,
+    Order,
+    OrderTicket,
+    OrderType,
+    Position,
+    Side,
+)
 from tools.risk.portfolio import NO_MOVES, Moves
 
 FARTHEST_STOP = Decimal("0.05")
@@ -48,9 +56,10 @@ class Exposure:
 class Book:
     """What is held, owed and allowed at the instant `now`.
 
-    `session` is None when the table of sessions has ended; `market_open` is the broker's word;
-    `reconciled` says that our books have been compared with the broker's since the start; `entries`
-    are those of this session, oldest first, `claims` included.
+    `session` is None when the table of sessions has ended; `market_open` and `broker_clock` are the
+    broker's word; `reconciled` says that our books agreed with the broker's when they were compared
+    last, `reconciled_at` when they last did; `entries` are those of this session, oldest first,
+    `claims` included.
     """
 
     now: datetime
@@ -65,6 +74,8 @@ class Book:
     start_equity_usd: Decimal
     entries: tuple[Entry, ...] = ()
     claims: tuple[Claim, ...] = ()
+    broker_clock: BrokerClock | None = None
+    reconciled_at: datetime | None = None
 
     @property
     def entries_today(self) -> int:
@@ -125,9 +136,25 @@ class Book:
             self.trading_state is TradingState.ACTIVE
             and self.reconciled
             and self.session is not None
-            and self.session.entries_start_at <= self.now < self.session.entries_end_at
+            and self.session.entries_start_at <= self.now
+            and self.latest < self.entries_end_at
             and self.market_open
         )
+
+    @property
+    def latest(self) -> datetime:
+        """The later of our time and the broker's."""
+        return max(self.now, self.broker_clock.at) if self.broker_clock else self.now
+
+    @property
+    def entries_end_at(self) -> datetime:
+        """By the session table, and earlier if the broker's clock says that it closes earlier."""
+        if self.session is None:
+            return self.now
+        early = timedelta(0)
+        if self.broker_clock is not None and self.market_open:
+            early = max(early, self.session.close_at - self.broker_clock.next_close)
+        return self.session.entries_end_at - early
 
     def with_entry(self, claim: Claim, decision_id: str = "") -> "Book":
         """The book as it will be once `claim` has been sent."""

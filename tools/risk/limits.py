@@ -14,6 +14,7 @@ type Rule = Callable[[Proposal, Book, RiskLimits], Finding]
 
 RULES: tuple[Rule, ...] = (
     limits_ticket.state_rule,
+    limits_ticket.reconcile_rule,
     limits_ticket.account_rule,
     limits_ticket.session_rule,
     limits_ticket.symbol_rule,

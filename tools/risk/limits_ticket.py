@@ -1,11 +1,16 @@
 """The rules about when, what and how surely: state, account, session, symbol, side, confidence."""
 
+from datetime import timedelta
+
 from tools.core.market import Market, market_of
 from tools.core.safety import DenialReason, Finding, RiskLimits, TradingState
 from tools.core.trading import Side
 from tools.risk.book import Book, Proposal
-from tools.risk.findings import at_least, at_most, denied, passed
+from tools.risk.findings import at_least, at_most, denied, passed, unknown
 from tools.schedule.market_hours import new_york
+
+UNCOMPARED = timedelta(seconds=30)
+"""How long ago the books may last have agreed with the broker's."""
 
 
 def state_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
@@ -19,6 +24,17 @@ def state_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
     return passed(DenialReason.STATE, book.trading_state.value)
 
 
+def reconcile_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
+    """The books agreed with the broker's half a minute ago at most."""
+    if book.reconciled_at is None:
+        return unknown(DenialReason.RECONCILE, "the books have not been compared yet")
+    age, reason = book.now - book.reconciled_at, DenialReason.RECONCILE
+    if age > UNCOMPARED:
+        words = f"the books last agreed with the broker's {age.total_seconds():.0f} s ago"
+        return denied(reason, f"{words}: at most {UNCOMPARED.total_seconds():.0f} s")
+    return passed(reason, age.total_seconds(), UNCOMPARED.total_seconds())
+
+
 def account_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
     """The broker must let the account trade."""
     if book.account.trading_blocked:
@@ -30,8 +46,8 @@ def session_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
     """Inside the entry window of the session table, and open by the broker's clock."""
     if book.session is None:
         return denied(DenialReason.SESSION, "the session table has ended: no entries")
-    start, end = book.session.entries_start_at, book.session.entries_end_at
-    if not start <= book.now < end:
+    start, end = book.session.entries_start_at, book.entries_end_at
+    if not (start <= book.now and book.latest < end):
         window = f"{new_york(start):%Y-%m-%d %H:%M} to {new_york(end):%H:%M} New York time"
         return denied(DenialReason.SESSION, f"entries are allowed from {window}")
     if not book.market_open:
