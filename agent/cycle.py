@@ -14,6 +14,7 @@ from typing import Any
 from agent.base_agent.base_agent import BaseAgent, Message, Thought
 from agent.base_agent.tickets import Outcome, TicketBook
 from agent.cooldowns import Cooldowns
+from agent.evidence import Evidence
 from agent.faults import TimeoutInSimulation, timed_out
 from agent.ladder import FULL, Ladder, Step
 from agent.models.budget import Budget
@@ -87,6 +88,27 @@ class CycleReport:
         return self.thought.model_seconds if self.thought else 0.0
 
 
+class _WatchedTools:
+    """A ToolBox that adds up what its calls cost into a report, and notes what was read."""
+
+    def __init__(self, tools: ToolBox, report: CycleReport, evidence: Evidence) -> None:
+        self._tools, self._report = tools, report
+        self.evidence = evidence
+
+    def specs(self) -> Sequence[Mapping[str, Any]]:
+        return self._tools.specs()
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+        started = time.perf_counter()
+        try:
+            result = await self._tools.call(name, arguments)
+        finally:
+            self._report.tool_calls += 1
+            self._report.tool_seconds += time.perf_counter() - started
+        self.evidence.note(name, result)
+        return result
+
+
 class Cycle:
     """Runs cycles; knows nothing of the day around them."""
 
@@ -123,7 +145,7 @@ class Cycle:
             prompt_hash=prompt.hash,
             next_at=next_start(session, now, BUSY_MINUTES, now),
         )
-        tools = _Stopwatch(self._tools, report)
+        tools = _WatchedTools(self._tools, report, Evidence(self._clock.now))
         try:
             await self._pass(report, tools, session, prompt, last_denials)
         except TimeoutInSimulation:
@@ -145,7 +167,7 @@ class Cycle:
     async def _pass(
         self,
         report: CycleReport,
-        tools: ToolBox,
+        tools: _WatchedTools,
         session: Session,
         prompt: Prompt,
         last_denials: Sequence[Outcome],
@@ -192,7 +214,7 @@ class Cycle:
         self,
         report: CycleReport,
         perception: Perception,
-        tools: ToolBox,
+        tools: _WatchedTools,
         session: Session,
         prompt: Prompt,
         last_denials: Sequence[Outcome],
@@ -202,7 +224,7 @@ class Cycle:
         now, step = report.started_at, self.ladder.step
         left_alone = {**self._cooldowns.refused(now), **self._cooldowns.left_out(now)}
         cycle_id = f"D-{session.on}-{report.number}"
-        tickets = TicketBook(tools, cycle_id, prompt.hash, left_alone)
+        tickets = TicketBook(tools, cycle_id, prompt.hash, left_alone, tools.evidence)
         view = snapshot(
             perception,
             session=session,
@@ -267,24 +289,6 @@ class Cycle:
     def _fail_in_simulation(self, fault: Exception) -> None:
         if self._simulated_time and timed_out(fault):
             raise TimeoutInSimulation(str(fault)) from fault
-
-
-class _Stopwatch:
-    """A ToolBox that adds up what its calls cost into a report."""
-
-    def __init__(self, tools: ToolBox, report: CycleReport) -> None:
-        self._tools, self._report = tools, report
-
-    def specs(self) -> Sequence[Mapping[str, Any]]:
-        return self._tools.specs()
-
-    async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
-        started = time.perf_counter()
-        try:
-            return await self._tools.call(name, arguments)
-        finally:
-            self._report.tool_calls += 1
-            self._report.tool_seconds += time.perf_counter() - started
 
 
 def _denials(outcome: Outcome) -> list[dict[str, str]]:

@@ -148,6 +148,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "action": decision.action,
         "confidence": decision.confidence,
         "reason": decision.reason,
+        "rests_on": decision.rests_on,
     }
     if decision.action is Action.BUY:
         wish |= {

@@ -134,7 +134,7 @@ async def _signals(tools: ToolBox, symbols: Sequence[str], refused: list[str]) -
 
 
 def _age_seconds(signal: Json) -> float:
-    return float((signal.get("quality") or {}).get("age_seconds") or 0)
+    return float((signal.get("quality") or {}).get("age_s") or 0)
 
 
 def snapshot(

@@ -143,7 +143,7 @@ class FakeTools:
             "get_positions": {"positions": []},
             "get_orders": {"open_orders": [], "round_trips": []},
             "get_risk_status": RISK,
-            "get_trading_signals": {"signals": []},
+            "get_trading_signals": a_signal_each,
             "preview_order": APPROVED,
             "place_order": filled,
             "close_position": filled,
@@ -176,6 +176,11 @@ class FakeTools:
     def named(self, name: str) -> list[dict[str, Any]]:
         """The arguments of every call of one tool."""
         return [arguments for called, arguments in self.calls if called == name]
+
+
+def a_signal_each(symbols: Sequence[str]) -> Mapping[str, Any]:
+    """The answer of a data server that knows every symbol, and nothing of note about it."""
+    return {"signals": [{"symbol": symbol, "price": 50.0} for symbol in symbols]}
 
 
 def filled(symbol: str, **_: object) -> Mapping[str, Any]:

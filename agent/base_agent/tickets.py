@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent.evidence import Evidence
 from tools.core.decisions import Action, Decision
 from tools.core.errors import ActiveTraderError, OutcomeUnknown, Unavailable
 from tools.core.safety import Denial, DenialReason
@@ -82,13 +83,15 @@ class TicketBook:
         cycle_id: str,
         prompt_hash: str = "",
         left_alone: Mapping[str, str] = MappingProxyType({}),
+        evidence: Evidence | None = None,
     ) -> None:
         """`cycle_id` is `D-<session>-<cycle>`: decision ids hang on it, and on nothing else.
 
         `prompt_hash` goes with every entry: the desk journals under which prompt it was wished.
-        `left_alone` are the symbols that are not to be entered now, each with the reason.
+        `left_alone` are the symbols that are not to be entered now, each with the reason; with
+        `evidence` no symbol is entered of which nothing was read.
         """
-        self._left_alone = left_alone
+        self._left_alone, self._evidence = left_alone, evidence
         self._tools, self._cycle_id, self._prompt_hash = tools, cycle_id, prompt_hash
         self._tickets: list[Ticket] = []
         self._holds: list[Decision] = []
@@ -109,6 +112,8 @@ class TicketBook:
         self._refuse_second(form.symbol)
         if why := self._left_alone.get(form.symbol):
             raise BadTicket(f"{form.symbol} is left alone: {why}")
+        if self._evidence and not self._rests_on(form.symbol):
+            raise BadTicket(f"no price of {form.symbol} was read in this cycle: get_quotes first")
         asked = _as_json(form)
         preview = {key: value for key, value in asked.items() if key != "reason"}
         # From here on the desk counts the decision's age.
@@ -116,7 +121,12 @@ class TicketBook:
         result = await self._tools.call("preview_order", {**preview, **counted})
         if result.is_error:
             raise BadTicket(result.text)
-        decision = Decision(decision_id=self._next_id(), action=Action.BUY, **form.model_dump())
+        decision = Decision(
+            decision_id=self._next_id(),
+            action=Action.BUY,
+            rests_on=self._rests_on(form.symbol),
+            **form.model_dump(),
+        )
         return self._record(decision, "place_order", asked, result.data)
 
     async def leave(self, arguments: Mapping[str, Any]) -> str:
@@ -128,7 +138,11 @@ class TicketBook:
         if not quantities:
             raise BadTicket(f"there is no position in {form.symbol}")
         decision = Decision(
-            decision_id=self._next_id(), action=Action.SELL, confidence=None, **form.model_dump()
+            decision_id=self._next_id(),
+            action=Action.SELL,
+            confidence=None,
+            rests_on=self._rests_on(form.symbol),
+            **form.model_dump(),
         )
         verdict = {"approved": True, "symbol": form.symbol, "quantity": quantities[0]}
         return self._record(decision, "close_position", _as_json(form), verdict)
@@ -142,6 +156,7 @@ class TicketBook:
                 action=Action.HOLD,
                 confidence=None,
                 reason=reason,
+                rests_on=self._rests_on(symbol),
             )
         )
 
@@ -209,6 +224,9 @@ class TicketBook:
             for one in self._tickets
             if one.preview.approved and one.decision.action is Action.BUY
         ]
+
+    def _rests_on(self, symbol: str) -> tuple[str, ...]:
+        return self._evidence.of(symbol) if self._evidence else ()
 
     def _next_id(self) -> str:
         return f"{self._cycle_id}-{len(self.decisions) + 1}"

@@ -82,7 +82,7 @@ async def test_a_symbol_left_out_is_asked_for_all_the_same_when_it_is_held() -> 
 
 def test_data_are_stale_when_most_symbols_are() -> None:
     def seen(*ages: int) -> Perception:
-        signals = [{"symbol": f"S{n}", "quality": {"age_seconds": a}} for n, a in enumerate(ages)]
+        signals = [{"symbol": f"S{n}", "quality": {"age_s": a}} for n, a in enumerate(ages)]
         book = Book(account={}, positions=(), open_orders=(), round_trips=())
         return Perception(book=book, risk={}, signals=tuple(signals))
 

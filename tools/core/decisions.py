@@ -32,7 +32,8 @@ class Decision:
     """What the mind wants for one symbol in one cycle, in its own words.
 
     `decision_id` is `D-<session>-<cycle>-<number>`: nothing in it depends on wall time or chance.
-    `confidence` is 0…1 for an entry; exits and holds state none.
+    `confidence` is 0…1 for an entry; exits and holds state none. `rests_on` are the readings of the
+    symbol's market in that cycle, as the agent saw them: which tool, when, and how old the data.
     """
 
     decision_id: str
@@ -43,3 +44,4 @@ class Decision:
     quantity: Decimal | None = None
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
+    rests_on: tuple[str, ...] = ()
