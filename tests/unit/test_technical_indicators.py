@@ -271,7 +271,8 @@ def test_no_later_bar_changes_an_earlier_value(count: int, seed: int, absurd: fl
         then = function(bars.iloc[:known]).to_numpy()
         later = function(planted).to_numpy()[:known]
         told = ~np.isnan(then)  # pandas-ta gives nothing at all for very short frames
-        np.testing.assert_array_equal(then[told], later[told], err_msg=name)
+        # numpy sums a mean of 20 in an order that depends on the array's length
+        np.testing.assert_allclose(then[told], later[told], rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 @settings(max_examples=25, deadline=None)
