@@ -42,6 +42,7 @@ class OperatorDoors:
             Door(path="/flatten", method="POST", handler=self._ask_flatten, roles=BOTH),
             Door(path="/flatten", method="GET", handler=self._show_flatten, roles=BOTH),
             Door(path="/lease", method="POST", handler=self._lease, roles=AGENT),
+            Door(path="/cycle", method="POST", handler=self._cycle, roles=AGENT),
             Door(path="/kill", method="POST", handler=self._kill, roles=OPERATOR),
             Door(path="/reset-code", method="POST", handler=self._reset_code, roles=OPERATOR),
             Door(path="/reset", method="POST", handler=self._reset, roles=OPERATOR),
@@ -77,6 +78,16 @@ class OperatorDoors:
             return JSONResponse({"error": str(error)}, status_code=503)
         logger.info("epoch %d of the lease goes to %s", lease.epoch, lease.holder)
         return JSONResponse({"epoch": lease.epoch, "account": lease.account})
+
+    async def _cycle(self, request: Request) -> Response:
+        """How a cycle of the trader ended, for the breakers."""
+        body = await _body(request)
+        well, error = (body or {}).get("ok"), _word(body, "error")
+        if not isinstance(well, bool) or error is None:
+            return _bad_request("error")
+        words = "" if well else error or "it does not say how"
+        await anyio.to_thread.run_sync(self._room.watch.cycle_ended, words)
+        return JSONResponse({"accepted": True}, status_code=202)
 
     async def _kill(self, request: Request) -> Response:
         """Nothing but the flatten from here on, and all is closed unless the body says otherwise.

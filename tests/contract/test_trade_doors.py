@@ -82,3 +82,18 @@ async def test_a_torn_body_changes_nothing(bench: Bench, path: str, body: str) -
         assert (await client.post(path, content=body)).status_code == 400
     assert bench.room.control.current() == before
     assert bench.room.monitor.flatten_status().state == "idle"
+
+
+async def test_cycles_that_fail_in_a_row_close_entries(bench: Bench) -> None:
+    async with doors(bench, Role.OPERATOR) as client:
+        assert (await client.post("/cycle", json={"ok": True})).status_code == 403
+    async with doors(bench, Role.AGENT) as client:
+        assert (await client.post("/cycle", json={"error": "x"})).status_code == 400
+        for well in (False, False, True, *(False,) * 4):
+            told = {"ok": well, "error": "" if well else "no answer"}
+            assert (await client.post("/cycle", json=told)).status_code == 202
+        assert (await client.get("/state")).json()["trading_state"] == "ACTIVE"
+        await client.post("/cycle", json={"ok": False, "error": "no answer"})
+        state = (await client.get("/state")).json()
+    assert state["trading_state"] == "REDUCING"
+    assert "analysis_failures" in state["reason"]

@@ -80,6 +80,12 @@ class BreakerWatch:
             ]
             self._feed(state, events, now)
 
+    def cycle_ended(self, error: str) -> None:
+        """What a trader says of its cycle: how it failed, or "". Never raises."""
+        if error:
+            logger.info("the trader's analysis failed: %s", error)
+        self._learn([AnalysisEnded(at=self._now(), failed=bool(error))])
+
     def heed(self, verdict: RiskVerdict, ruling: Ruling | None = None) -> None:
         """What the desk learned from a ticket, and from sending it if it did. Never raises."""
         now = self._now()
@@ -92,10 +98,13 @@ class BreakerWatch:
                 events.append(OrderRefused(at=now, unknown=True))
             elif DenialReason.BROKER in _reasons(ruling.verdict):
                 events.append(OrderRefused(at=now))
+        self._learn(events)
+
+    def _learn(self, events: Sequence[Event]) -> None:
         with self._lock:
             try:
                 if (state := self._stored()) is not None:
-                    self._feed(state, events, now)
+                    self._feed(state, events, self._now())
             except StateUnavailable:
                 logger.exception("the breakers go on without the state file")
 

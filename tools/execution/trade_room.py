@@ -37,6 +37,7 @@ class TradeRoom:
     books: Books
     desk: OrderDesk
     auditor: Auditor
+    watch: BreakerWatch
     notary: Notary
     monitor: PositionMonitor
 
@@ -77,6 +78,7 @@ def open_trade_room(premises: Premises, *, agent_folder: Path, period: timedelta
         books=books,
         desk=desk,
         auditor=auditor,
+        watch=watch,
         notary=notary,
         monitor=monitor,
     )
