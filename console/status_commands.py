@@ -98,14 +98,11 @@ def _unit_lines(units: "list[UnitState]", *, known: bool) -> list[str]:
         return ["systemd does not answer here: only what the programs themselves say follows"]
     if not units:
         return ["no service is installed: sudo ./manage_services.sh install"]
-    lines = [
-        f"{'SERVICE':<24}{'STATE':<22}{'PID':>7}{'MEMORY':>10}{'CPU':>9}{'RESTARTS':>10}  SAYS"
-    ]
+    lines = [_row("SERVICE", "STATE", "PID", "MEMORY", "CPU", "RESTARTS", "SAYS")]
     for unit in units:
         if unit.name.endswith(".timer"):
-            lines.append(
-                f"{unit.name[:-6]:<24}{unit.active + ' (timer)':<22} next {unit.next_elapse}"
-            )
+            at = unit.next_elapse or "not known"
+            lines.append(_row(unit.name, unit.active, "", "", "", "", f"next {at}"))
             continue
         memory = "-" if unit.memory_mib is None else f"{unit.memory_mib:.0f} MiB"
         cpu = "-" if unit.cpu_seconds is None else f"{unit.cpu_seconds:.1f} s"

@@ -93,11 +93,12 @@ write_credentials() {
 uninstall_services() {
     local name user
     need_manager
+    manager stop "${services[@]}" "$flatten_timer" 'active-trader-flatten@*' 2>/dev/null || true
     for name in "${all_files[@]}"; do remove_unit "$name"; done
     if [ ! "$user_mode" ]; then
-        # shellcheck source=systemd/place.sh
         bring_folders_back
         rm -rf -- /etc/active-trader "$opt" /var/cache/alpaca-data \
+            "/var/lib/systemd/timers/stamp-$flatten_timer" \
             /var/lib/active-trader-embedded /var/lib/private/active-trader-embedded
         for user in "${service_users[@]}"; do
             if getent passwd "$user" >/dev/null; then userdel "$user"; fi
