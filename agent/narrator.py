@@ -6,7 +6,7 @@ log always tells where the trader is. What a model wrote is quoted, on one line.
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from agent.base_agent.tickets import Outcome
 from agent.cycle import CycleReport
@@ -196,6 +196,21 @@ class Narrator:
             *self._notice,
             "💤 Market closing - entering sleep mode",
             f"⏭️  Next trading session: {opens}",
+            level=logging.INFO if flat else logging.ERROR,
+        )
+
+    def closed_by_others(
+        self, session_on: date, who: str, exits: Sequence[str], *, flat: bool
+    ) -> None:
+        """A session ended without this trader; `exits` are the orders that closed it."""
+        _say(
+            PHASES[Phase.CLOSED],
+            *_banner(
+                f"🔴 END OF DAY POSITION CLOSE - {session_on}, without this trader", self._notice
+            ),
+            one_line(who, TEXT_LENGTH),
+            *tree([one_line(one, REASON_LENGTH) for one in exits] or ["nothing was sold"]),
+            f"Status: {'FLAT (no positions)' if flat else 'NOT FLAT'}",
             level=logging.INFO if flat else logging.ERROR,
         )
 

@@ -67,6 +67,10 @@ class ServerRoutes(Protocol):
         """How that session's flatten went, None while it is under way. Raises Unavailable."""
         ...
 
+    async def last_certificate(self) -> Mapping[str, Any] | None:
+        """The last session's flat certificate, None without one. Raises Unavailable."""
+        ...
+
     async def new_incidents(self) -> Sequence[Incident]:
         """What the servers warned of since the last call. A server that is away has none."""
         ...
@@ -119,6 +123,11 @@ class HttpRoutes:
         if answer["state"] != "done" or report is None or report["session"] != str(session_on):
             return None
         return _flatten_report(report)
+
+    async def last_certificate(self) -> Mapping[str, Any] | None:
+        answer = await self._ask(self._trade, "GET", "/certificates")
+        certificate: Mapping[str, Any] | None = answer["certificate"]
+        return certificate
 
     async def new_incidents(self) -> Sequence[Incident]:
         """Compared by content, not by number: a server that was restarted counts from 1 again."""

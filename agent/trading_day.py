@@ -16,6 +16,7 @@ from agent.closing import Closing, day_summary, ending
 from agent.cycle import Cycle, CycleReport
 from agent.diary import Diary
 from agent.health import Health, Heartbeat
+from agent.last_close import LastClose
 from agent.models.preparation import Finding, tell
 from agent.narrator import Narrator
 from agent.options import AgentOptions
@@ -92,6 +93,7 @@ class TradingDay:
         self._closing = Closing(
             clock=clock, routes=routes, pause_until=self._pause_until, complain=self._unwell
         )
+        self._last_close = LastClose(options.home / "data", routes, self._narrator)
         self._check_model = check_model
         self._refused: Sequence[Outcome] = ()
         self._hours: MarketHours
@@ -104,6 +106,7 @@ class TradingDay:
                 session = await self._next_session(self._clock.now())
                 await self._connect(patience_ends=session.flatten_at)
                 while True:
+                    await self._last_close.tell(session, self._clock.now())
                     await self._live(session)
                     session = await self._next_session(session.close_at)
         except asyncio.CancelledError:
@@ -133,6 +136,8 @@ class TradingDay:
         report = await self._closing.flatten(session, self._board.held)
         await self._repeat_incidents()
         await self._sum_up(session, report)
+        if report and report.flat:
+            self._last_close.told(session.on)
         await self._pause_until(session.close_at)
 
     async def _sleep(self, session: Session) -> None:

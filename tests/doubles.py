@@ -218,6 +218,10 @@ class FakeRoutes:
         self.leases: list[str] = []
         self.desk = DeskState()
         self.reported: list[str | None] = []
+        self.certificate: dict[str, Any] | None = None
+
+    async def last_certificate(self) -> dict[str, Any] | None:
+        return self.certificate
 
     async def take_lease(self, holder: str) -> int:
         self.leases.append(holder)
