@@ -1,6 +1,5 @@
 """What the mind is shown at the start of a cycle, read from the two servers."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from decimal import Decimal
 from itertools import batched
 from typing import Any
 
+from agent import compact
 from tools.core.errors import MarketDataUnavailable, Unavailable
 from tools.core.seams import ToolBox
 from tools.core.session import Session
@@ -164,11 +164,11 @@ def snapshot(
             and session.entries_start_at <= now < session.entries_end_at,
         },
         "cycle": cycle,
-        "account": book.account,
+        "account": compact.account(book.account),
         "positions": book.positions,
-        "open_orders": book.open_orders,
-        "risk": perception.risk,
-        "signals": perception.signals,
+        "open_orders": compact.orders(book.open_orders, book.symbols),
+        "risk": compact.risk(perception.risk),
+        "signals": compact.signals(perception.signals, book.symbols),
         "round_trips_today": len(book.round_trips),
         "last_denials": last_denials,
     }
@@ -176,7 +176,7 @@ def snapshot(
         content["no_entries"] = no_entries
     if left_alone:
         content["left_alone"] = left_alone
-    return json.dumps(content, separators=(",", ":"))
+    return compact.as_text(content)
 
 
 async def _ask(tools: ToolBox, name: str, **arguments: object) -> Json:
