@@ -26,7 +26,7 @@ from tools.journal.order_ids import is_flatten
 
 logger = logging.getLogger(__name__)
 
-POLL, FIRST_POLL = timedelta(seconds=1), timedelta(seconds=0.2)
+POLL, FIRST_POLL = timedelta(seconds=1), timedelta(seconds=0.1)
 """Between two looks with nothing to do; the second look comes sooner."""
 
 LOOKS_AT_ONCE = 2
@@ -41,6 +41,9 @@ LAST_SEND = timedelta(seconds=1)
 ASK_THE_CLOCK = timedelta(seconds=10)
 ANSWERS_SECONDS = 2.0
 """Real seconds that a round waits for answers; a symbol without one waits alone."""
+
+HEAD_START_SECONDS = 0.008
+"""Real seconds that what was sent is ahead of the next look, so that this sees its effect."""
 
 OVERDUE = timedelta(seconds=30)
 """Not flat after that is an alert."""
@@ -168,6 +171,7 @@ class _Flattening:
 
     def _look(self) -> _Look | None:
         """What is held and open, asked at once, and what is on its way; None without an answer."""
+        answered(self._errands.values(), timeout=HEAD_START_SECONDS)
         asked = self._now()
         orders = self._broker.begin(self._broker.open_orders)
         positions = self._broker.begin(self._broker.positions)
