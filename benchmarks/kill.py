@@ -2,9 +2,10 @@
 
 `python -m benchmarks.kill [--runs 3]`: a real trade server and the embedded exchange with market
 time at the speed of real time, three positions. The trade server is alive, hangs (SIGSTOP), or is
-dead. An entry is possible while a preview, asked for without a pause, is not denied by the state;
-from a server that hangs or is dead none is, and what counts is the latch. Seconds count from the
-moment that the command is started, so that Python's own start is in them.
+dead; at last it is alive and told by `POST /kill`, without the command. An entry is possible while
+a preview, asked for without a pause, is not denied by the state; from a server that hangs or is
+dead none is, and what counts is the latch. Seconds count from the moment that the command is
+started (Python's own start is in them) or the request is sent.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from tools.settings import ROOT, Settings, load
 DAY, AT, SYMBOLS = "2025-11-05", "11:00", "AAPL,MSFT,NVDA,AMZN"
 BOUGHT, PREVIEWED = ("AAPL", "MSFT", "NVDA"), "AMZN"
 KEYS = {"APCA-API-KEY-ID": "any", "APCA-API-SECRET-KEY": "thing"}
+POSTED = "alive, POST"
 LOOK_SECONDS = 0.01
 FLAT_SECONDS = 60.0
 GOALS = "goals: 1 s to the last possible entry, 3 s to the first exit"
@@ -68,8 +70,13 @@ async def main(runs: int) -> None:
     """Print the table."""
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()[0]:.2f}")
     print(f"{'trade server':14}{'last entry':>12}{'latch':>8}{'first exit':>12}{'flat':>8}")
-    for name, number in (("alive", None), ("hangs", signal.SIGSTOP), ("dead", signal.SIGKILL)):
-        found = [await _one(number) for _ in range(runs)]
+    for name, number in (
+        ("alive", None),
+        ("hangs", signal.SIGSTOP),
+        ("dead", signal.SIGKILL),
+        (POSTED, None),
+    ):
+        found = [await _one(number, posted=name == POSTED) for _ in range(runs)]
         entries = [run.entry for run in found if run.entry is not None]
         last = f"{max(entries):.2f}" if entries else "none"
         latch, first, flat = (
@@ -80,7 +87,7 @@ async def main(runs: int) -> None:
     print(f"the last entry is the worst of {runs}, the others are medians; {GOALS}")
 
 
-async def _one(number: signal.Signals | None) -> Run:
+async def _one(number: signal.Signals | None, *, posted: bool) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         async with _counter(Path(folder)) as counter:
             for cycle, symbol in enumerate(BOUGHT, start=1):
@@ -88,23 +95,36 @@ async def _one(number: signal.Signals | None) -> Run:
             await _until(counter, lambda held: len(held) == len(BOUGHT))
             if number is not None:
                 counter.server.process.send_signal(number)
-            return await _kill(counter, alive=number is None)
+            return await _kill(counter, alive=number is None, posted=posted)
 
 
-async def _kill(counter: Counter, *, alive: bool) -> Run:
-    began = time.perf_counter()
+async def _pull(counter: Counter, *, posted: bool) -> None:
+    if posted:
+        token = counter.settings.operator_token.get_secret_value()
+        await counter.client.post(
+            f"http://127.0.0.1:{counter.settings.trade_port}/kill",
+            json={"reason": "a benchmark"},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        return
     command = await asyncio.create_subprocess_exec(
         *(sys.executable, str(ROOT / "active_trader.py"), "kill", "--reason", "a benchmark"),
         env=counter.told,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
+    await command.wait()
+
+
+async def _kill(counter: Counter, *, alive: bool, posted: bool) -> Run:
+    began = time.perf_counter()
+    pulling = asyncio.create_task(_pull(counter, posted=posted))
     watching = asyncio.gather(
         _last_entry(counter) if alive else _nothing(), _latched(counter), _exits(counter)
     )
     async with asyncio.timeout(FLAT_SECONDS):
         entry, latch, (first, flat) = await watching
-        await command.wait()
+        await pulling
     return Run(
         None if entry is None else max(0.0, entry - began),
         latch - began,
