@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.builders import a_ticket, a_time
+from tests.builders import a_session, a_ticket, a_time
 from tests.trading import TODAY, Bench, Hands, a_bench, a_tape, buy, state, turn
 from tools.core.safety import DenialReason, RiskLimits, TradingState
 from tools.execution.certificate_chain import read_chain
-from tools.execution.certificates import acknowledge, certificates_path
+from tools.execution.certificates import (
+    Certifier,
+    Occasion,
+    acknowledge,
+    certificates_path,
+)
 
 DAY = timedelta(days=1)
 
@@ -213,3 +218,37 @@ class TestTheNextMorning:
         turn(bench)
         bench.room.control.reset("go on", "operator")
         assert state(bench) is TradingState.ACTIVE
+
+    def test_a_start_at_1557_flattens_at_once_and_certifies(self, bench: Bench) -> None:
+        turn(bench)
+        buy(bench)
+        bench.hands.at("15:57")
+        again = bench.restart()
+        turn(again)
+        assert again.held() == {}
+        assert (last(again)["flat"], last(again)["caller"]) == (True, "monitor")
+        assert bench.hands.read() < a_time("15:58")
+
+    def test_two_closers_write_two_lines_of_one_chain(self, bench: Bench) -> None:
+        turn(bench)
+        turn(bench, "15:56")
+        other = Certifier(
+            broker=bench.broker.inner,
+            path=certificates_path(bench.home),
+            now=bench.hands.read,
+        )
+        bench.hands.at("16:01:30")
+        other.write(other.look(a_session(), Occasion.CLOSE, "timer", bench.hands.wait))
+        turn(bench)
+        assert [line["caller"] for line in lines(bench)] == ["monitor", "timer"]
+
+    def test_a_broker_that_is_away_all_night_gets_one_line(self, bench: Bench) -> None:
+        turn(bench)
+        bench.broker.faults["positions"] = ["away"] * 1000
+        bench.hands.at("16:01")
+        for _ in range(60):
+            turn(bench)
+            assert bench.room.monitor.next_wake() > bench.hands.read()
+            bench.hands.now = bench.room.monitor.next_wake()
+        assert bench.hands.read() > a_time("16:30")
+        assert [line["flat"] for line in lines(bench)] == [False]
