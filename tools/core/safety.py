@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class TradingState(StrEnum):
@@ -98,8 +99,7 @@ class Gate(StrEnum):
 type Measure = Decimal | int | float | str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What one rule found: `measured` against `limit`, which the configuration calls `key`.
 
     `message` is empty for a plain pass.

@@ -91,20 +91,20 @@ class Book:
     @cached_property
     def exposures(self) -> Mapping[str, Exposure]:
         """By symbol: shares held, shorts too, and what is being bought, at full value."""
-        found: dict[str, list[Decimal]] = {}
-        stops = self._stops
+        nothing, stops = (Decimal(0), Decimal(0)), self._stops
+        found: dict[str, tuple[Decimal, Decimal]] = {}
         for one in self.positions:
-            found[one.symbol] = [abs(one.market_value_usd), _risk_of(one, stops.get(one.symbol))]
+            value = one.quantity * one.current_price
+            found[one.symbol] = abs(value), _risk_of(one, value, stops.get(one.symbol))
         for order in self._buys:
             price = order.limit_price or Decimal(0)
             stop = next((leg.stop_price for leg in order.legs if leg.stop_price), Decimal(0))
-            so_far = found.setdefault(order.symbol, [Decimal(0), Decimal(0)])
-            so_far[0] += order.remaining_quantity * price
-            so_far[1] += order.remaining_quantity * (price - stop)
+            value, risk = found.get(order.symbol, nothing)
+            value += order.remaining_quantity * price
+            found[order.symbol] = value, risk + order.remaining_quantity * (price - stop)
         for claim in self.claims:
-            so_far = found.setdefault(claim.symbol, [Decimal(0), Decimal(0)])
-            so_far[0] += claim.notional_usd
-            so_far[1] += claim.risk_usd
+            value, risk = found.get(claim.symbol, nothing)
+            found[claim.symbol] = value + claim.notional_usd, risk + claim.risk_usd
         return {s: Exposure(value_usd=value, risk_usd=risk) for s, (value, risk) in found.items()}
 
     @cached_property
@@ -236,7 +236,11 @@ class Proposal:
 
 def working(orders: Iterable[Order]) -> list[Order]:
     """Every order that the broker may still act on, the legs of each right behind it."""
-    return [one for order in orders for one in (order, *order.legs) if one.open]
+    family: list[Order] = []
+    for order in orders:
+        family.append(order)
+        family.extend(order.legs)
+    return [one for one in family if not one.status.terminal]
 
 
 def cycle_of(decision_id: str) -> str:
@@ -244,10 +248,10 @@ def cycle_of(decision_id: str) -> str:
     return decision_id.rpartition("-")[0]
 
 
-def _risk_of(position: Position, stop: Decimal | None) -> Decimal:
+def _risk_of(position: Position, value_usd: Decimal, stop: Decimal | None) -> Decimal:
     """Lost when the stop is hit; a short is at risk with its full value."""
     if position.quantity < 0:
-        return abs(position.market_value_usd)
+        return abs(value_usd)
     if stop is None:
-        return position.market_value_usd * FARTHEST_STOP
-    return max(Decimal(0), position.quantity * (position.current_price - stop))
+        return value_usd * FARTHEST_STOP
+    return max(Decimal(0), value_usd - position.quantity * stop)

@@ -51,7 +51,13 @@ class Cap:
     shares: Decimal
     reason: DenialReason
     key: str
-    words: str
+    template: str
+    numbers: tuple[object, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Which limit it is, with its numbers; put together only where it is told."""
+        return self.template.format(*self.numbers)
 
 
 type CapRule = Callable[[Draft, Book, RiskLimits], Cap]
@@ -67,8 +73,9 @@ def risk_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
     """What may be lost between entry and stop."""
     fraction = limits.risk_per_trade_fraction
     shares = fraction * book.start_equity_usd / draft.risk_per_share_usd
-    words = f"at most {fraction:.2%} of equity at risk, at {draft.risk_per_share_usd} a share"
-    return Cap(shares, DenialReason.QUANTITY, "risk_per_trade_fraction", words)
+    words = "at most {:.2%} of equity at risk, at {} a share"
+    numbers = fraction, draft.risk_per_share_usd
+    return Cap(shares, DenialReason.QUANTITY, "risk_per_trade_fraction", words, numbers)
 
 
 def kelly_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
@@ -84,7 +91,7 @@ def kelly_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
     sure = Decimal(str(draft.proposal.ticket.confidence))
     edge = sure - (1 - sure) / payoff if payoff > 0 else Decimal(0)
     shares = limits.kelly_multiple * edge * book.start_equity_usd / risk
-    return Cap(shares, reason, key, f"Kelly, with an edge of {edge:.3f}")
+    return Cap(shares, reason, key, "Kelly, with an edge of {:.3f}", (edge,))
 
 
 def position_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
@@ -92,8 +99,8 @@ def position_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
     fraction = limits.max_position_fraction
     held = book.exposures.get(draft.symbol)
     room = fraction * book.start_equity_usd - (held.value_usd if held else 0)
-    words = f"at most {fraction:.0%} of equity in one position"
-    return Cap(room / draft.entry_price, DenialReason.EXPOSURE, "max_position_fraction", words)
+    words, key = "at most {:.0%} of equity in one position", "max_position_fraction"
+    return Cap(room / draft.entry_price, DenialReason.EXPOSURE, key, words, (fraction,))
 
 
 def gross_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
@@ -102,33 +109,33 @@ def gross_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
     fraction = limits.max_late_gross_fraction if late else limits.max_gross_fraction
     room = fraction * book.start_equity_usd - book.total.value_usd
     key = "max_late_gross_fraction" if late else "max_gross_fraction"
-    words = f"at most {fraction:.0%} of equity in all positions"
-    return Cap(room / draft.entry_price, DenialReason.GROSS, key, words)
+    words = "at most {:.0%} of equity in all positions"
+    return Cap(room / draft.entry_price, DenialReason.GROSS, key, words, (fraction,))
 
 
 def open_risk_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
     """What may be lost when every stop is hit."""
     fraction = limits.max_open_risk_fraction
     room = fraction * book.start_equity_usd - book.total.risk_usd
-    words = f"at most {fraction:.2%} of equity lost when every stop is hit"
+    words = "at most {:.2%} of equity lost when every stop is hit"
     shares = room / draft.risk_per_share_usd
-    return Cap(shares, DenialReason.OPEN_RISK, "max_open_risk_fraction", words)
+    return Cap(shares, DenialReason.OPEN_RISK, "max_open_risk_fraction", words, (fraction,))
 
 
 def daily_volume_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
     """A part of what is traded in a day."""
     fraction, volume = limits.max_daily_volume_fraction, draft.proposal.tape.daily_volume
     shares = NO_LIMIT if volume is None else fraction * volume
-    words = f"at most {fraction:.2%} of a day's volume"
-    return Cap(shares, DenialReason.VOLUME, "max_daily_volume_fraction", words)
+    words = "at most {:.2%} of a day's volume"
+    return Cap(shares, DenialReason.VOLUME, "max_daily_volume_fraction", words, (fraction,))
 
 
 def minute_volume_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
     """A part of what is traded in a minute."""
     fraction, volume = limits.max_minute_volume_fraction, draft.proposal.tape.minute_volume
     shares = NO_LIMIT if volume is None else fraction * volume
-    words = f"at most {fraction:.0%} of a minute's volume"
-    return Cap(shares, DenialReason.VOLUME, "max_minute_volume_fraction", words)
+    words = "at most {:.0%} of a minute's volume"
+    return Cap(shares, DenialReason.VOLUME, "max_minute_volume_fraction", words, (fraction,))
 
 
 def value_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
@@ -138,17 +145,19 @@ def value_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
     if len(values) < LEAST_VALUE_ORDERS:
         return Cap(NO_LIMIT, reason, key, "")
     usual = statistics.median(values)
-    words = f"at most {limits.max_order_value_multiple} times the median order of {usual:.2f} USD"
-    shares = limits.max_order_value_multiple * usual / draft.entry_price
-    return Cap(shares, reason, key, words)
+    multiple, words = (
+        limits.max_order_value_multiple,
+        "at most {} times the median order of {:.2f} USD",
+    )
+    shares = multiple * usual / draft.entry_price
+    return Cap(shares, reason, key, words, (multiple, usual))
 
 
 def buying_power_cap(draft: Draft, book: Book, limits: RiskLimits) -> Cap:
     """What the broker lets us buy and we have the cash for, with a reserve."""
     price = draft.entry_price * (1 + limits.cash_reserve_fraction)
-    words = f"{book.free_buying_power_usd:.2f} USD of buying power left"
-    shares = book.free_buying_power_usd / price
-    return Cap(shares, DenialReason.BUYING_POWER, "cash_reserve_fraction", words)
+    words, free = "{:.2f} USD of buying power left", book.free_buying_power_usd
+    return Cap(free / price, DenialReason.BUYING_POWER, "cash_reserve_fraction", words, (free,))
 
 
 CAPS: tuple[CapRule, ...] = (

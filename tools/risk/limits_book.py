@@ -1,12 +1,15 @@
 """The rules about how much and how often: positions, repeats, rates, correlation, daily loss."""
 
+from bisect import bisect_right
 from datetime import timedelta
+from operator import attrgetter
 
 from tools.core.safety import DenialReason, Finding, RiskLimits
 from tools.risk.book import Book, Proposal, cycle_of
 from tools.risk.findings import at_least, at_most, denied, passed, unknown
 from tools.risk.portfolio import LEAST_RETURNS
 
+_at = attrgetter("at")
 MINUTE, FIVE_MINUTES = timedelta(minutes=1), timedelta(minutes=5)
 
 
@@ -42,7 +45,7 @@ def same_again_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Findi
 
 def repeat_symbol_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
     """At most so many entries into one symbol in a session."""
-    count = 1 + sum(one.symbol == proposal.ticket.symbol for one in book.entries)
+    count = 1 + [one.symbol for one in book.entries].count(proposal.ticket.symbol)
     limit, words = limits.max_entries_per_symbol, f"entries into {proposal.ticket.symbol} today"
     return at_most(DenialReason.REPEAT, count, limit, "max_entries_per_symbol", words)
 
@@ -50,7 +53,7 @@ def repeat_symbol_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Fi
 def repeat_cycle_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
     """At most so many entries that come from one cycle of the model."""
     cycle = cycle_of(proposal.ticket.decision_id)
-    count = 1 + sum(one.cycle == cycle for one in book.entries)
+    count = 1 + [one.cycle for one in book.entries].count(cycle)
     if not cycle:
         return unknown(DenialReason.REPEAT, "the ticket names no cycle: the rates rule alone")
     limit, words = limits.max_entries_per_cycle, "entries in one cycle"
@@ -59,7 +62,7 @@ def repeat_cycle_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Fin
 
 def names_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Finding:
     """At most so many different symbols in a session."""
-    count = len({proposal.ticket.symbol, *(one.symbol for one in book.entries)})
+    count = len({proposal.ticket.symbol, *[one.symbol for one in book.entries]})
     limit, words = limits.max_symbols_per_day, "different symbols today"
     return at_most(DenialReason.SYMBOL, count, limit, "max_symbols_per_day", words)
 
@@ -108,5 +111,5 @@ def daily_loss_rule(proposal: Proposal, book: Book, limits: RiskLimits) -> Findi
 
 def _recent(book: Book, span: timedelta) -> int:
     """Entries younger than `span`, and this one."""
-    since = book.now - span
-    return 1 + sum(one.at > since for one in book.entries)
+    older = bisect_right(book.entries, book.now - span, key=_at)
+    return 1 + len(book.entries) - older

@@ -55,7 +55,8 @@ class Moves:
 
         None when a symbol among them is not known. Never negative.
         """
-        if not values_usd or not all(self.knows(symbol) for symbol in values_usd):
+        known = self.days >= LEAST_RETURNS and values_usd.keys() <= self._places.keys()
+        if not values_usd or not known:
             return None
         weights = [values_usd.get(symbol, NOTHING) for symbol in self.symbols]
         results = np.sort(self.returns @ np.array(weights))
