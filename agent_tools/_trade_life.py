@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 MONITOR_ACTOR, MONITOR_RANK = "trade.monitor", 10
 AFTER_A_FAILURE = timedelta(seconds=1)
 LATCH_SECONDS, LATCH_SECONDS_CLOSED = 1.0, 30.0
+"""Real seconds between two looks for a latch that somebody else wrote; each order looks itself."""
 
 
 async def watch(

@@ -50,7 +50,6 @@ from tools.wiring import deliver_alerts, make_broker, make_clock, make_hours, ma
 logger = logging.getLogger(__name__)
 
 PERIOD, SIMULATED_PERIOD = timedelta(seconds=5), timedelta(seconds=60)
-"""Real seconds between two looks for a latch that somebody else wrote; each order looks itself."""
 
 Symbol = Annotated[str, Field(max_length=12)]
 Confidence = Annotated[float, Field(ge=0, le=1)]

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent_tools._trade_life import watch
+from agent_tools import _trade_life
+from agent_tools._trade_life import watch, watch_latch
 from tests.builders import a_time
+from tests.counters import Roused
 from tests.trading import Bench, Hands, a_bench, a_tape
+from tools.safety import kill_switch
 from tools.watchdog import Heartbeat
 
 pytestmark = pytest.mark.anyio
@@ -90,3 +93,25 @@ async def test_a_bug_in_a_turn_does_not_end_the_watchdog(
     await live(bench, "15:59")
     assert bench.held() == {}
     assert "the monitor's turn failed" in caplog.messages
+
+
+async def test_a_latch_from_elsewhere_wakes_the_monitor_once_for_each_time_it_is_pulled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_trade_life, "LATCH_SECONDS", 0.0)
+    roused = Roused()
+    watching = asyncio.create_task(watch_latch(bench.room, roused))
+
+    async def looks() -> int:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return roused.times
+
+    assert await looks() == 0
+    for times in (1, 2):
+        now = bench.hands.read()
+        kill_switch.pull(bench.home, reason="smoke", actor="operator", now=now)
+        assert await looks() == times
+        kill_switch.release(bench.home)
+        assert await looks() == times
+    watching.cancel()
