@@ -37,7 +37,7 @@ JUST_BEFORE = timedelta(microseconds=1)
 LEGS_LAG = timedelta(minutes=1)
 """Legs are submitted with their entry, give or take this."""
 
-AT_ONCE = 32
+AT_ONCE = 24
 """Calls that one broker may have in hand: twenty exits in one round trip, and what is read then."""
 
 NOT_FOUND = 40410000
