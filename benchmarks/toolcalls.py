@@ -1,9 +1,10 @@
 """What a tool call costs beyond the exchange: our two servers beside Alpaca's own MCP server.
 
 `.venv/bin/python -m benchmarks.toolcalls [--rounds 100] [--venv FOLDER]`: one run, loopback only.
-The servers stand before the same embedded exchange, whose clock stands still in mid-session; the
-same client asks each in turns, over HTTP. Overhead is the median round trip less the median of the
-same questions put to the exchange directly. get_bars is for one symbol, so ten are asked at once.
+The servers stand before the same embedded exchange, whose clock stands still in mid-session; one
+plain HTTP client asks each in turns, so that no SDK's client counts. Overhead is the median round
+trip less the median of the same questions put to the exchange directly. get_bars is for one symbol,
+so ten are asked; get_trading_signals is what the trader asks of ten symbols instead.
 
 Alpaca's server (alpaca-mcp-server of PyPI) is installed into FOLDER, or into a folder that is
 thrown away; without it the benchmark says why and ends with 1. Its trading address has no setting,
@@ -13,6 +14,7 @@ so it is started with that one constant replaced.
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import statistics
 import subprocess
@@ -20,14 +22,13 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 
 from benchmarks.exchange import Client as Wire
 from benchmarks.exchange import connected, get, submit
@@ -45,6 +46,7 @@ BARS_GOAL, POSITIONS_GOAL = 5, 2
 WARM_UP = 5
 STARTUP_SECONDS = 120
 
+NEWEST, PROTOCOL, WHO = "2026-07-28", "2025-06-18", {"name": "benchmark", "version": "1"}
 BARS_PATH = (
     f"/v2/stocks/bars?symbols={','.join(SYMBOLS)}&timeframe=5Min&start={START}"
     f"&limit={BARS * len(SYMBOLS)}&adjustment=split&feed=iex"
@@ -63,13 +65,55 @@ class NotInstalled(Exception):
     """Alpaca's server is not there, and why."""
 
 
+class Counter:
+    """An MCP server over one plain HTTP connection, in the newest protocol that it speaks.
+
+    Ours need no session; Alpaca's wants one, and answers as SSE.
+    """
+
+    def __init__(self, http: httpx2.AsyncClient, port: int, token: str = "") -> None:
+        self._http, self._url, self._meta = http, f"http://127.0.0.1:{port}/mcp", dict[str, Any]()
+        self._headers = {"Accept": "application/json, text/event-stream"}
+        if token:
+            self._headers |= {"Authorization": f"Bearer {token}", "mcp-protocol-version": NEWEST}
+            about = {"protocolVersion": NEWEST, "clientInfo": WHO, "clientCapabilities": {}}
+            self._meta = {"_meta": {f"io.modelcontextprotocol/{k}": v for k, v in about.items()}}
+
+    async def open(self) -> None:
+        """Shake hands, where the server wants it."""
+        if self._meta:
+            return
+        hello = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": WHO}
+        answer = await self._post({"id": 0, "method": "initialize", "params": hello})
+        session = answer.headers["mcp-session-id"]
+        self._headers |= {"mcp-session-id": session, "mcp-protocol-version": PROTOCOL}
+        await self._post({"method": "notifications/initialized"})
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The tool's result; ends the benchmark if it is an error."""
+        params = {"name": name, "arguments": arguments, **self._meta}
+        own = {"mcp-method": "tools/call", "mcp-name": name} if self._meta else {}
+        answer = await self._post({"id": 1, "method": "tools/call", "params": params}, own)
+        text = next(line for line in answer.text.splitlines() if "{" in line)
+        said: dict[str, Any] = json.loads(text.removeprefix("data:"))
+        if "result" not in said or said["result"].get("isError"):
+            raise SystemExit(f"{name}: {text[:300]}")
+        return said
+
+    async def _post(
+        self, message: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})
+    ) -> httpx2.Response:
+        told = {"jsonrpc": "2.0", **message}
+        return await self._http.post(self._url, json=told, headers={**self._headers, **headers})
+
+
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Clients of the three servers, and a wire to the exchange."""
+    """The three servers, and a wire to the exchange."""
 
-    data: Client
-    trade: Client
-    theirs: Client
+    data: Counter
+    trade: Counter
+    theirs: Counter
     wire: Wire
 
 
@@ -80,7 +124,7 @@ async def main(rounds: int, folder: Path | None) -> None:
         print(
             f"{PACKAGE}; {os.cpu_count()} cores, Python {sys.version.split()[0]}, {rounds} rounds"
         )
-        async with _standing(Path(scratch) / "home", python) as servers:
+        async with standing(Path(scratch) / "home", python) as servers:
             taken = await _measure(_questions(servers), rounds)
     medians = {name: 1000 * statistics.median(seconds) for name, seconds in taken.items()}
     for name, milliseconds in medians.items():
@@ -109,27 +153,28 @@ def _questions(servers: Servers) -> dict[str, Question]:
     """What is asked in each round, by name."""
 
     async def ours_bars() -> None:
-        asked = ({"symbol": symbol, "timeframe": "5Min", "limit": BARS} for symbol in SYMBOLS)
-        await asyncio.gather(*(_call(servers.data, "get_bars", one) for one in asked))
+        for symbol in SYMBOLS:
+            asked = {"symbol": symbol, "timeframe": "5Min", "limit": BARS}
+            await servers.data.call("get_bars", asked)
 
     theirs = {"symbols": ",".join(SYMBOLS), "timeframe": "5Min", "start": START, "feed": "iex"}
     signals = {"symbols": list(SYMBOLS)}
     orders, positions = get("/v2/orders?status=all&nested=true&limit=500"), get("/v2/positions")
     return {
         "exchange: bars of 10 symbols": lambda: servers.wire.ask(get(BARS_PATH)),
-        "theirs: bars of 10 symbols, get_stock_bars": lambda: _call(
-            servers.theirs, "get_stock_bars", {**theirs, "limit": BARS * len(SYMBOLS)}
+        "theirs: bars of 10 symbols, get_stock_bars": lambda: servers.theirs.call(
+            "get_stock_bars", {**theirs, "limit": BARS * len(SYMBOLS)}
         ),
         "ours: bars of 10 symbols, 10 x get_bars": ours_bars,
-        "ours: get_trading_signals of 10 symbols": lambda: _call(
-            servers.data, "get_trading_signals", signals
+        "ours: get_trading_signals of 10 symbols": lambda: servers.data.call(
+            "get_trading_signals", signals
         ),
         "exchange: positions": lambda: servers.wire.ask(positions),
         "exchange: orders": lambda: servers.wire.ask(orders),
-        "theirs: positions, get_all_positions": lambda: _call(
-            servers.theirs, "get_all_positions", {}
+        "theirs: positions, get_all_positions": lambda: servers.theirs.call(
+            "get_all_positions", {}
         ),
-        "ours: positions, get_positions": lambda: _call(servers.trade, "get_positions", {}),
+        "ours: positions, get_positions": lambda: servers.trade.call("get_positions", {}),
     }
 
 
@@ -161,14 +206,8 @@ def _compare(what: str, medians: dict[str, float], *, goal: int) -> None:
     )
 
 
-async def _call(client: Client, name: str, arguments: dict[str, Any]) -> None:
-    result = await client.call_tool(name, arguments)
-    if result.is_error:
-        raise SystemExit(f"{name}: {result.content}")
-
-
 @contextlib.asynccontextmanager
-async def _standing(home: Path, python: Path) -> AsyncIterator[Servers]:
+async def standing(home: Path, python: Path) -> AsyncIterator[Servers]:
     """The exchange at AT with ten positions, the three servers before it, and clients of all."""
     plan = make_plan(Request(date=DAY, synthetic=",".join(SYMBOLS), seed=SEED, out=home))
     ports = Ports.free()
@@ -179,7 +218,7 @@ async def _standing(home: Path, python: Path) -> AsyncIterator[Servers]:
     table = ("--at", AT, "--table", str(plan.session_table))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(children.stop)
-        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False))
+        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=60))
         world = await children.start("exchange", "-m", "embedded.exchange", *exchange, *table)
         await world.ready(http, ports.exchange)
         clock = await stack.enter_async_context(SimulatedClock(settings.clock_url))
@@ -192,10 +231,10 @@ async def _standing(home: Path, python: Path) -> AsyncIterator[Servers]:
             await child.ready(http, port)
         port = await stack.enter_async_context(_their_server(python, ports.exchange, home))
         keys = (settings.data_token.get_secret_value(), settings.agent_token.get_secret_value())
-        clients = [_client(ports.data, keys[0]), _client(ports.trade, keys[1]), _client(port, "")]
-        data, trade, theirs = [await stack.enter_async_context(one) for one in clients]
-        for client in (data, trade, theirs):
-            await client.list_tools()
+        doors = (ports.data, keys[0]), (ports.trade, keys[1]), (port, "")
+        data, trade, theirs = (Counter(http, port, key) for port, key in doors)
+        for counter in (data, trade, theirs):
+            await counter.open()
         yield Servers(data, trade, theirs, wire)
 
 
@@ -232,16 +271,6 @@ async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
                 return
             await asyncio.sleep(0.05)
     raise NotInstalled(f"Alpaca's server ended with status {process.returncode} at its start")
-
-
-def _client(port: int, token: str) -> Client:
-    """Ours speak the newest protocol, as to the trader; theirs what it knows."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    http = httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False)
-    transport = streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=http)
-    if token:
-        return Client(transport, mode="2026-07-28", cache=None)
-    return Client(transport, cache=None)
 
 
 if __name__ == "__main__":
