@@ -9,6 +9,7 @@ import pytest
 from tests.builders import a_session, a_ticket, a_time
 from tests.trading import TODAY, Bench, Hands, a_bench, a_tape, buy, state, turn
 from tools.core.safety import DenialReason, RiskLimits, TradingState
+from tools.execution import certificates
 from tools.execution.certificate_chain import read_chain
 from tools.execution.certificates import (
     Certifier,
@@ -252,3 +253,20 @@ class TestTheNextMorning:
             bench.hands.now = bench.room.monitor.next_wake()
         assert bench.hands.read() > a_time("16:30")
         assert [line["flat"] for line in lines(bench)] == [False]
+
+    def test_a_certificate_that_cannot_be_written_is_an_alert_and_tried_again(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        turn(bench)
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as disk:
+            disk.setattr(certificates, "append", full)
+            turn(bench, "16:01")
+        assert "certificate" in [getattr(record, "alert", "") for record in caplog.records]
+        assert bench.room.monitor.next_wake() == a_time("16:02:02")
+        bench.hands.now = bench.room.monitor.next_wake()
+        turn(bench)
+        assert last(bench)["flat"]

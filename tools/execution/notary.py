@@ -95,6 +95,7 @@ class Notary:
                 self._verify(self._standing, wait)
             except OSError as error:
                 self._unwritten(error)
+                self._look_at = self._now() + GRACE
             self._judge()
 
     def next_due(self) -> datetime | None:
