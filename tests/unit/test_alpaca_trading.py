@@ -19,7 +19,7 @@ from tools.alpaca_rest import RestBroker
 from tools.alpaca_trading import AlpacaBroker
 from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from tools.core.seams import Broker
-from tools.core.trading import OrderClass, OrderStatus, OrderType
+from tools.core.trading import OrderClass, OrderStatus, OrderType, Side
 
 SECRET = "the-secret-of-the-account"
 SECONDS = 0.2
@@ -122,6 +122,12 @@ def test_an_intent_is_sent_as_a_day_order_with_its_legs(a_broker: Connect) -> No
         "order_class": "bracket",
         "client_order_id": "AT-1",
     }
+
+
+def test_a_sale_says_that_it_closes_so_that_none_can_open_a_short(a_broker: Connect) -> None:
+    with StubServer(said(an_answer(side="sell"))) as server:
+        a_broker(server).submit(an_intent("AT-1", side=Side.SELL, stop=None))
+    assert json.loads(server.requests[0].body)["position_intent"] == "sell_to_close"
 
 
 def test_a_url_may_end_in_v2_as_alpacas_pages_print_it(a_broker: Connect) -> None:

@@ -145,10 +145,11 @@ def test_a_position_that_is_reported_a_moment_too_long_is_not_sold_again(
     bench.buy("SPY", "10")
     stale, truly = bench.broker.inner.positions(), bench.broker.inner.positions
 
-    def late() -> tuple[Position, ...]:
-        return stale if bench.hands.read() < a_time("15:55:02") else truly()
+    def lagging() -> tuple[Position, ...]:
+        late = a_time("15:55:02") + timedelta(seconds=0.5)
+        return stale if bench.hands.read() < late else truly()
 
-    monkeypatch.setattr(bench.broker.inner, "positions", late)
+    monkeypatch.setattr(bench.broker.inner, "positions", lagging)
     assert run(bench).flat
     assert {intent.client_order_id for intent in bench.broker.sent()} == {"flat-2013-10-07-SPY-1"}
 
