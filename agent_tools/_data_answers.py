@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict
 
-from agent_tools._mcp_server import Answer
+from agent_tools._mcp_server import Answer, ForeignName
 from tools.core.market import Instrument, Quote, market_of
 from tools.core.session import Session
 from tools.data_quality import Quality
@@ -102,8 +102,8 @@ class Asset(Answer):
     symbol: str
     known: bool
     market: str
-    name: str | None = None
-    exchange: str | None = None
+    name: ForeignName | None = None
+    exchange: ForeignName | None = None
     tradable: bool = False
     fractionable: bool = False
 
@@ -116,7 +116,7 @@ class Asset(Answer):
             symbol=symbol,
             known=True,
             market=instrument.market,
-            name=instrument.name[:60],
+            name=instrument.name,
             exchange=instrument.exchange,
             tradable=instrument.active and instrument.tradable,
             fractionable=instrument.fractionable,
@@ -241,7 +241,7 @@ class Indicators(Answer):
 class MoverLine(Line):
     """`change_fraction` is since the previous close."""
 
-    symbol: str
+    symbol: ForeignName
     price: Price
     change_fraction: Fraction
 

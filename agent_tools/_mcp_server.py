@@ -26,7 +26,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from mcp.server import MCPServer
@@ -34,7 +34,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -42,6 +42,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tools.core.errors import ActiveTraderError
+from tools.core.untrusted import cleaned
 from tools.hosting import Incidents, bind, http_server, sd_notify
 from tools.watchdog import tell_ready
 
@@ -60,6 +61,12 @@ class Answer(BaseModel):
     """A tool's result: frozen, and no NaN in it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Foreign = Annotated[str, AfterValidator(cleaned)]
+"""Text of an answer that somebody else wrote: data, on one line, of at most 500 characters."""
+ForeignName = Annotated[str, AfterValidator(lambda text: cleaned(text, 60))]
+"""The same where a name is to be expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +91,7 @@ class StrictTool(Tool):
             return await super().run(arguments, context, convert_result)
         except UnexpectedToolError as error:
             if isinstance(cause := error.__cause__, ActiveTraderError):
-                raise ToolError(str(cause)) from cause
+                raise ToolError(cleaned(str(cause))) from cause
             raise
 
     def _check(self, arguments: dict[str, Any]) -> None:

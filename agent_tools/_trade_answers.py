@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator
 
-from agent_tools._mcp_server import Answer
+from agent_tools._mcp_server import Answer, Foreign, ForeignName
 from tools.core.safety import RiskLimits, RiskVerdict
 from tools.core.trading import Account, Order, OrderType, Position, Side, Trade
 from tools.execution.rulings import Ruling
@@ -51,7 +51,7 @@ class AccountAnswer(Answer):
 class PositionLine(Answer):
     """One position, with the exits that rest for it."""
 
-    symbol: str
+    symbol: ForeignName
     quantity: Number
     average_entry_price: Number
     current_price: Number
@@ -75,21 +75,21 @@ class Positions(Answer):
 class OrderLine(Answer):
     """One open order, a leg like any other."""
 
-    client_order_id: str
-    symbol: str
+    client_order_id: ForeignName
+    symbol: ForeignName
     side: Side
     type: OrderType
     quantity: Number
     filled_quantity: Number
     limit_price: Number | None
     stop_price: Number | None
-    status: str
+    status: Foreign
 
 
 class RoundTrip(Answer):
     """One closed round trip."""
 
-    symbol: str
+    symbol: ForeignName
     side: Side
     quantity: Number
     entry_price: Number
@@ -97,7 +97,7 @@ class RoundTrip(Answer):
     pnl: Number
     opened_at: datetime
     closed_at: datetime
-    exit_reason: str
+    exit_reason: Foreign
 
 
 class Orders(Answer):
@@ -118,7 +118,7 @@ class RiskStatus(Answer):
     """What the desk lets through now, and its limits. Fractions are 0…1."""
 
     trading_state: str
-    reason: str
+    reason: Foreign
     entries_open: bool
     entries_end_at: datetime | None
     flatten_at: datetime | None
@@ -158,15 +158,15 @@ class RiskStatus(Answer):
 class DenialLine(Answer):
     """One rule's no."""
 
-    reason: str
-    message: str
+    reason: Foreign
+    message: Foreign
 
 
 class Verdict(Answer):
     """The desk's ruling; the entry price is the most a share may cost."""
 
     approved: bool
-    symbol: str
+    symbol: ForeignName
     quantity: Number
     entry_price: Number | None
     stop_price: Number | None
@@ -183,8 +183,8 @@ class Verdict(Answer):
 class Placed(Verdict):
     """The ruling, and what became of the order so far."""
 
-    client_order_id: str | None = None
-    status: str | None = None
+    client_order_id: ForeignName | None = None
+    status: Foreign | None = None
     filled_quantity: Number = 0
     average_fill_price: Number | None = None
 
@@ -204,7 +204,7 @@ class State(Answer):
     """The trading state, and why."""
 
     trading_state: str
-    reason: str
+    reason: Foreign
 
 
 def _fields(verdict: RiskVerdict) -> dict[str, Any]:

@@ -15,7 +15,7 @@ _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,500}\)")
 _ADDRESS = re.compile(
     r"\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:data|javascript|mailto):(?=\S)|www\.)\S*", re.IGNORECASE
 )
-_BRACKETS = str.maketrans({"<": "‹", ">": "›", "`": "'"})
+_OPENERS = str.maketrans({"<": "‹", "`": "'"})
 # They are letters or marks to Unicode, and show as nothing.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _UNSEEN = frozenset(("Cc", "Cf", "Cn", "Co", "Cs"))
@@ -25,7 +25,7 @@ def cleaned(text: str, longest: int = LONGEST) -> str:
     """`text` on one line of at most `longest` characters, its end cut off.
 
     Without control, bidirectional, zero-width, tag and private characters, template marks and
-    addresses; angle brackets and back quotes become look-alikes that no parser takes for its own.
+    addresses; what opens a tag or a block of code becomes a look-alike that opens nothing.
     """
     # No more is read than could be kept: a flood costs nothing.
     text = unicodedata.normalize("NFC", text[: 20 * longest])
@@ -36,7 +36,7 @@ def cleaned(text: str, longest: int = LONGEST) -> str:
         text = _MARKDOWN_LINK.sub(r"\1", text)
         text = _ADDRESS.sub("[address removed]", text)
         text = _TEMPLATE.sub(" ", text)
-    text = " ".join(text.translate(_BRACKETS).split())
+    text = " ".join(text.translate(_OPENERS).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
