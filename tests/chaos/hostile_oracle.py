@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tests.builders import a_time
 from tools.core.trading import Order, OrderType, Side
+from tools.simulation.events import OrderEvent
 from tools.simulation.sim_broker import SimBroker
 
 CASH = Decimal(100_000)
@@ -18,10 +19,11 @@ SLACK = Decimal("1.10")
 
 
 class HostileOracle:
-    """Look after every call: it compares with what it saw before."""
+    """Look after every call: it compares with what it saw before, once an order has changed."""
 
     def __init__(self, broker: SimBroker) -> None:
-        self._broker = broker
+        self._broker, self._changed = broker, True
+        broker.venue.listeners.append(self._heard)
         self._known: set[str] = set()
         self._busy: frozenset[str] = frozenset()
         self._entries: list[tuple[datetime, str]] = []
@@ -29,6 +31,10 @@ class HostileOracle:
 
     def look(self) -> None:
         """Judge what has come since, and what is held now."""
+        self._broker.positions()  # whatever is due by now happens
+        if not self._changed:
+            return
+        self._changed = False
         orders = self._broker.orders_since(a_time("00:00"))
         for order in orders:
             if order.order_id not in self._known and order.side is Side.BUY:
@@ -39,6 +45,9 @@ class HostileOracle:
         buying = {one.symbol for one in orders if one.open and one.side is Side.BUY}
         self._busy = frozenset(held | buying)
         self._demand(len(self._busy) <= MOST_POSITIONS, f"{len(self._busy)} positions")
+
+    def _heard(self, _: OrderEvent) -> None:
+        self._changed = True
 
     @property
     def entries(self) -> int:
