@@ -8,7 +8,18 @@ import pytest
 
 from tests.systemd.host import Host, copy_checkout, why_not
 
+# The host's exchange knows no way back in time, and the last takes everything away.
+ORDER = ("life", "failures", "flatten_timer", "days", "secrets", "uninstall")
 FIRST_EVENING = "2026-10-28 20:00:00"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In the order of the host's calendar, among themselves."""
+    names = [f"test_{name}" for name in ORDER]
+    places = [n for n, item in enumerate(items) if item.path.parent == Path(__file__).parent]
+    ours = sorted((items[n] for n in places), key=lambda item: names.index(item.path.stem))
+    for place, item in zip(places, ours, strict=True):
+        items[place] = item
 
 
 @pytest.fixture(scope="session")
