@@ -15,6 +15,7 @@ from agent.base_agent.tickets import Outcome
 from agent.closing import Closing, day_summary, ending
 from agent.cycle import Cycle, CycleReport
 from agent.diary import Diary
+from agent.faults import TimeoutInSimulation, timed_out
 from agent.health import Health, Heartbeat
 from agent.last_close import LastClose
 from agent.models.preparation import Finding, tell
@@ -254,6 +255,8 @@ class TradingDay:
         try:
             desk = await self._routes.desk_state()
         except Unavailable as error:
+            if self._options.simulated_time and timed_out(error):
+                raise TimeoutInSimulation(str(error)) from error
             self._ladder.learn(trade_server=str(error))
             return
         # Simulated time has one owner: what two clocks show there is no news of either.
