@@ -1,8 +1,9 @@
 """How long a cycle's analysis takes: 10 symbols on 1, 5 and 15 minutes, beside the libraries.
 
 `.venv/bin/python -m benchmarks.indicators [--rounds 30]`: one run, one seed, no network. The rounds
-take turns, so that a busy machine slows all alike. TA-Lib is no requirement; to see it, install it
-elsewhere (tests/golden/generate.py says how) and put that site-packages folder on PYTHONPATH.
+take turns, so that a busy machine slows all alike; the CPU's time says what was ours. TA-Lib is no
+requirement; to see it, install it elsewhere (tests/golden/generate.py says how) and put that
+site-packages folder on PYTHONPATH.
 
 The libraries compute the eight indicators that a signal rests on. Ours makes the frames, computes
 the same, and adds score, structure, exhaustion and levels.
@@ -33,6 +34,9 @@ SYMBOLS = tuple(f"SYM{letter}" for letter in "ABCDEFGHIJ")
 COLD_GOAL_MS, UNCHANGED_GOAL_MS = 300.0, 5.0
 OURS = ("ema_20", "ema_50", "macd", "rsi", "bollinger", "atr", "adx", "vwap")
 MINUTE = timedelta(minutes=1)
+
+
+type Took = tuple[float, float]
 
 
 class Loaded:
@@ -100,15 +104,15 @@ def main(rounds: int) -> None:
         cases["TA-Lib, 7 (it has no VWAP)"] = _timed(lambda: _with_talib(talib, frames))
     else:
         print("TA-Lib is not installed: its row is missing (see the head of this file)")
-    taken: dict[str, list[float]] = {}
+    taken: dict[str, list[Took]] = {}
     for _ in range(rounds):
-        for name, seconds in (*_cycles(data, hours, now), *((n, c()) for n, c in cases.items())):
-            taken.setdefault(name, []).append(1000 * seconds)
-    for name, milliseconds in taken.items():
-        _print_row(name, milliseconds)
+        for name, took in (*_cycles(data, hours, now), *((n, c()) for n, c in cases.items())):
+            taken.setdefault(name, []).append(took)
+    for name, times in taken.items():
+        _print_row(name, times)
 
 
-def _cycles(data: Loaded, hours: MarketHours, now: datetime) -> list[tuple[str, float]]:
+def _cycles(data: Loaded, hours: MarketHours, now: datetime) -> list[tuple[str, Took]]:
     """One desk from its first look on."""
     desk, soon = Desk(data, hours, now), now + MINUTE
     cold = _timed(lambda: desk.cycle(now))()
@@ -122,20 +126,20 @@ def _cycles(data: Loaded, hours: MarketHours, now: datetime) -> list[tuple[str, 
     ]
 
 
-def _print_row(name: str, milliseconds: list[float]) -> None:
+def _print_row(name: str, times: list[Took]) -> None:
     goals = {"a cycle, cold": COLD_GOAL_MS, "a cycle, no new bar": UNCHANGED_GOAL_MS}
-    median, worst = statistics.median(milliseconds), max(milliseconds)
+    median, used = (1000 * statistics.median(column) for column in zip(*times, strict=True))
     goal = f"  (goal {goals[name]:g} ms)" if name in goals else ""
-    print(f"{name:28s} {median:8.2f} ms at the median, {worst:8.2f} ms at the most{goal}")
+    print(f"{name:28s} {median:8.2f} ms at the median, {used:8.2f} ms of CPU{goal}")
 
 
-def _timed(work: Callable[[], object]) -> Callable[[], float]:
-    """`work` that answers how many seconds it took."""
+def _timed(work: Callable[[], object]) -> Callable[[], Took]:
+    """`work` that answers how many seconds it took, and how many of this process's CPU."""
 
-    def run() -> float:
-        began = time.perf_counter()
+    def run() -> Took:
+        began, used = time.perf_counter(), time.process_time()
         work()
-        return time.perf_counter() - began
+        return time.perf_counter() - began, time.process_time() - used
 
     return run
 
