@@ -67,6 +67,7 @@ class ExitLadder:
         self._not_before = datetime.min.replace(tzinfo=means.session.close_at.tzinfo)
         self._seen: dict[str, datetime] = {}
         self._asked: dict[str, datetime] = {}
+        self._moved: dict[str, datetime] = {}
 
     def asked_to_cancel(self, orders: Sequence[Order]) -> None:
         """Somebody has just asked for the end of these."""
@@ -90,7 +91,8 @@ class ExitLadder:
             if ours and (order.order_type is OrderType.MARKET or age < PATIENCE):
                 continue
             self._at_market = self._at_market or ours
-            if position and age >= PATIENCE and _protects(order, position) and not ours:
+            moved = self._moved.get(order.order_id, now - PATIENCE)
+            if position and _protects(order, position) and min(age, now - moved) >= PATIENCE:
                 steps.append(_moving(self._move, order, position))
             if now - self._asked.get(order.order_id, now - ASK_AGAIN) >= ASK_AGAIN:
                 steps.append(_ending(self._cancel, order))
@@ -104,9 +106,12 @@ class ExitLadder:
         """Put a stop whose cancel hangs where the next tick against us fills it."""
         if not self._means.may_submit():
             return
+        self._moved[stop.order_id] = self._means.now()
         tick = _tick(position.current_price)
         step = -tick if stop.side is Side.SELL else tick
         price = _rounded(position.current_price + step, stop.side)
+        if price == stop.stop_price:
+            return
         name = flatten_id(self._means.session.on, self._symbol, self._attempt)
         broker = self._means.broker
 

@@ -67,19 +67,6 @@ def flatten(
     return _Flattening(broker, session, now, wait, exempt).run(caller)
 
 
-def look_only(
-    broker: Broker,
-    *,
-    session: Session,
-    now: Callable[[], datetime],
-    wait: Callable[[datetime], None],
-    caller: str,
-    exempt: frozenset[str] = frozenset(),
-) -> FlattenReport:
-    """Whether the account is flat, by two reads; changes nothing at the broker."""
-    return _Flattening(broker, session, now, wait, exempt).verify(caller)
-
-
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What the broker says at one moment, by symbol and without what is exempt."""
@@ -132,15 +119,6 @@ class _Flattening:
     def run(self, caller: str) -> FlattenReport:
         """Do all of it."""
         flat = self._close_all() if self._in_session() else self._tidy_up()
-        return self._report(caller, flat=flat)
-
-    def verify(self, caller: str) -> FlattenReport:
-        """Look twice, once more if the first two disagree or are not answered."""
-        flat = False
-        for _ in range(3):
-            if flat := self._clean_twice(self._look()):
-                break
-            self._sleep(READS_APART)
         return self._report(caller, flat=flat)
 
     def _close_all(self) -> bool:

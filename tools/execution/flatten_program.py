@@ -84,8 +84,9 @@ def _operator(settings: PlainSettings, _: str = "") -> bool:
     if session is not None and session.open_at <= run.now() < session.close_at:
         return resort.sell(session, "operator")
     flat = resort.looks_flat()
-    words = "nothing is held" if flat else "NOT FLAT: something is held or open"
-    logger.info("the market is closed: nothing can be sold now; %s", words)
+    why = "the market is closed" if session or run.told else "nobody tells the market's hours"
+    words = "FLAT" if flat else "NOT FLAT: something is held or open"
+    logger.info("%s: nothing can be sold now; %s", why, words)
     return flat
 
 
@@ -109,6 +110,11 @@ class _Run:
         if self._clock and abs(self._clock.at - _system_time()) > SKEW:
             self._offset = self._clock.at - _system_time()
             logger.warning("this machine's clock is off by %s: the broker's counts", -self._offset)
+
+    @property
+    def told(self) -> bool:
+        """The broker's clock has answered."""
+        return self._clock is not None
 
     def now(self) -> datetime:
         return _system_time() + self._offset
