@@ -5,19 +5,27 @@ view that is too weak to act on.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 type Json = Mapping[str, Any]
 
 TELLING_STRENGTH = 0.25
-"""From here on, up or down, a signal's evidence is told; that of what is held always is."""
+"""From here on up a signal's evidence is told, and always that of what is held: nothing is sold
+short here, so that weakness elsewhere needs no reasons."""
 
 _SIGNAL = (
     *("symbol", "strength", "coverage", "price", "price_at", "next_resistance", "atr"),
     *("volume_ratio", "exhaustion"),
 )
-_TOLD_ELSEWHERE = frozenset(("entries_end_at", "flatten_at", "day_pnl_fraction"))
+_TOLD_ELSEWHERE = frozenset(
+    (
+        *("entries_end_at", "flatten_at", "day_pnl_fraction"),  # in session and account
+        *("max_entries_per_day", "daily_loss_fraction"),  # in the system prompt, as are these
+        *("risk_per_trade_fraction", "max_position_fraction"),
+    )
+)
 _RESTING = frozenset(("limit", "stop"))
 
 
@@ -34,7 +42,7 @@ def account(told: Json) -> Json:
 
 
 def risk(told: Json) -> Json:
-    """The desk's state and limits, but for what session and account tell."""
+    """The desk's state and limits, but for what the prompt, session and account tell."""
     return {
         name: value
         for name, value in told.items()
@@ -51,16 +59,30 @@ def orders(told: Iterable[Json], held: Collection[str]) -> list[Json]:
     ]
 
 
-def signals(told: Iterable[Json], held: Collection[str]) -> list[Json]:
-    """One row a symbol; `quality` is its grade, with what is wrong if something is."""
-    return [_signal(one, one.get("symbol") in held) for one in told]
+def prices_at(told: Sequence[Json]) -> str:
+    """When most of the signals' prices were, "" when nobody says."""
+    most = Counter(one["price_at"] for one in told if one.get("price_at")).most_common(1)
+    return str(most[0][0]) if most else ""
 
 
-def _signal(told: Json, held: bool) -> Json:
-    row = {name: told[name] for name in _SIGNAL if told.get(name) not in (None, [], ())}
+def signals(told: Sequence[Json], held: Collection[str]) -> list[Json]:
+    """One row a symbol: `quality` is its grade, with what is wrong if something is.
+
+    `price_at` is told where it is not `prices_at`, `coverage` where it is not full.
+    """
+    usual = {"price_at": prices_at(told), "coverage": 1}
+    return [_signal(one, usual, one.get("symbol") in held) for one in told]
+
+
+def _signal(told: Json, usual: Json, held: bool) -> Json:
+    row = {
+        name: told[name]
+        for name in _SIGNAL
+        if told.get(name) not in (None, [], ()) and told[name] != usual.get(name)
+    }
     if quality := told.get("quality"):
         row["quality"] = _quality(quality)
-    if held or abs(float(told.get("strength") or 0)) >= TELLING_STRENGTH:
+    if held or float(told.get("strength") or 0) >= TELLING_STRENGTH:
         row["evidence"] = told.get("evidence", ())
     return row
 

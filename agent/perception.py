@@ -172,6 +172,8 @@ def snapshot(
         "round_trips_today": len(book.round_trips),
         "last_denials": last_denials,
     }
+    if at := compact.prices_at(perception.signals):
+        content["prices_at"] = at
     if no_entries:
         content["no_entries"] = no_entries
     if left_alone:

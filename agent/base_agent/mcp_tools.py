@@ -245,8 +245,17 @@ def _parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
     return compact
 
 
+_UNTOLD = frozenset(
+    (
+        *("title", "$ref", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+        *("minLength", "maxLength", "minItems", "maxItems", "multipleOf"),
+    )
+)
+"""Bounds are the server's to keep: it says no in words, and strict tools know none of them."""
+
+
 def _compact(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """One schema without titles, with references inlined and `X or null` shown as X."""
+    """One schema in short: no titles, no bounds, references inlined, `X or null` shown as X."""
     if isinstance(schema, list):
         return [_compact(part, definitions) for part in schema]
     if not isinstance(schema, dict):
@@ -260,7 +269,7 @@ def _compact(schema: Any, definitions: Mapping[str, Any]) -> Any:
     return {
         key: _compact(part, definitions)
         for key, part in schema.items()
-        if key not in ("title", "$ref") and not (key == "default" and part is None)
+        if key not in _UNTOLD and not (key == "default" and part is None)
     }
 
 

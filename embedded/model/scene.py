@@ -69,12 +69,12 @@ class Scene:
     def strength(self, symbol: str) -> float:
         """-1…1; a view that covers too little does not count."""
         signal = self.signals.get(symbol, {})
-        covered = number(signal, "coverage") >= COUNTED_COVERAGE
+        covered = number(signal, "coverage", 1.0) >= COUNTED_COVERAGE
         return number(signal, "strength") if covered else 0.0
 
     def confidence(self, symbol: str) -> float:
         """0.5 for no view at all, more with the strength of the view and with what it covers."""
-        coverage = number(self.signals.get(symbol, {}), "coverage")
+        coverage = number(self.signals.get(symbol, {}), "coverage", 1.0)
         return round(min(HIGHEST_CONFIDENCE, 0.5 + 0.5 * self.strength(symbol) * coverage), 3)
 
     def atr(self, symbol: str) -> float:
