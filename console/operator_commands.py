@@ -164,8 +164,9 @@ def _flat_by_server(settings: "Settings") -> bool:
         report = answer.get("report")
         if answer.get("state") != "running" and isinstance(report, dict):
             sold = ", ".join(report["closed_symbols"]) or "nothing"
-            print(f"the trade server has sold {sold}")
-            return report["flat"] is True
+            flat = report["flat"] is True
+            print(f"the trade server has sold {sold}: {'FLAT' if flat else 'NOT FLAT'}")
+            return flat
         _pause(LOOK_SECONDS)
     print(f"not flat after {PATIENCE_SECONDS:.0f} s: selling from here as well", file=sys.stderr)
     return False

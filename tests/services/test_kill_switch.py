@@ -50,7 +50,7 @@ async def test_a_live_server_stops_sells_and_is_reset_with_a_code(tmp_path: Path
     async with trading_world(tmp_path, DAY, at="11:00") as world:
         await holding(world)
         status, said = await world.command("kill", "--reason", "a drill")
-        assert (status, "FLAT" in said.upper()) == (0, True), said
+        assert (status, "FLAT" in said, "NOT FLAT" in said) == (0, True, False), said
         await assert_flat(world)
         approved, text = await entry(world, "MSFT")
         assert (approved, "kill switch: a drill" in text) == (False, True), text
@@ -76,7 +76,7 @@ async def test_with_a_dead_server_the_command_latches_and_sells_by_itself(tmp_pa
         world.signal(signal.SIGKILL)
         await world.server.process.wait()
         status, said = await world.command("kill", "--reason", "it crashed")
-        assert (status, "FLAT" in said.upper()) == (0, True), said
+        assert (status, "FLAT" in said, "NOT FLAT" in said) == (0, True, False), said
         await assert_flat(world)
         assert kill_switch.latched(tmp_path)
         status, said = await world.command("reset", "--code", "ABCDEF", "--reason", "x")
@@ -96,7 +96,7 @@ async def test_a_stopped_server_is_given_a_third_of_a_second_and_obeys_when_it_g
         await holding(world)
         world.signal(signal.SIGSTOP)
         status, said = await world.command("kill", "--reason", "it hangs")
-        assert (status, "FLAT" in said.upper()) == (0, True), said
+        assert (status, "FLAT" in said, "NOT FLAT" in said) == (0, True, False), said
         assert "no trade server answers" in said
         await assert_flat(world)
         world.signal(signal.SIGCONT)
