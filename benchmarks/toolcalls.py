@@ -29,6 +29,7 @@ from types import MappingProxyType
 from typing import Any
 
 import httpx2
+from mcp.types import CallToolResult, ListToolsResult
 
 from benchmarks.exchange import Client as Wire
 from benchmarks.exchange import connected, get, submit
@@ -90,15 +91,30 @@ class Counter:
         await self._post({"method": "notifications/initialized"})
 
     async def call(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The tool's result; ends the benchmark if it is an error."""
-        params = {"name": name, "arguments": arguments, **self._meta}
-        own = {"mcp-method": "tools/call", "mcp-name": name} if self._meta else {}
-        answer = await self._post({"id": 1, "method": "tools/call", "params": params}, own)
+        """The tool's result as JSON; ends the benchmark if it is an error."""
+        found = await self._ask("tools/call", {"name": name, "arguments": arguments}, name)
+        if found.get("isError"):
+            raise SystemExit(f"{name}: {str(found)[:300]}")
+        return found
+
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
+        """The tool's result as the SDK has it."""
+        return CallToolResult.model_validate(await self.call(name, arguments))
+
+    async def list_tools(self) -> ListToolsResult:
+        """What the server offers."""
+        return ListToolsResult.model_validate(await self._ask("tools/list", {}))
+
+    async def _ask(self, method: str, params: dict[str, Any], name: str = "") -> dict[str, Any]:
+        own = {"mcp-method": method, **({"mcp-name": name} if name else {})} if self._meta else {}
+        told = {"id": 1, "method": method, "params": {**params, **self._meta}}
+        answer = await self._post(told, own)
         text = next(line for line in answer.text.splitlines() if "{" in line)
         said: dict[str, Any] = json.loads(text.removeprefix("data:"))
-        if "result" not in said or said["result"].get("isError"):
-            raise SystemExit(f"{name}: {text[:300]}")
-        return said
+        if "result" not in said:
+            raise SystemExit(f"{method} {name}: {text[:300]}")
+        result: dict[str, Any] = said["result"]
+        return result
 
     async def _post(
         self, message: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})

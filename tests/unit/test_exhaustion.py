@@ -42,10 +42,10 @@ SLOWING = [100 + 3 * (1 - 0.9**n) for n in range(18)]
 def test_a_rise_whose_histogram_shrinks_bar_by_bar_is_fading() -> None:
     bars = frame(SLOWING)
     sign = signs(bars)[Sign.FADING, True]
-    histogram = macd(bars)["histogram"]
+    histogram = macd(bars).to_numpy()[:, 2]
     assert (sign.first, sign.last) == (bars.index[-4], bars.index[-1])
     assert sign.price == pytest.approx((SLOWING[-4], SLOWING[-1]))
-    assert sign.measure == pytest.approx((histogram.iloc[-4], histogram.iloc[-1]))
+    assert sign.measure == pytest.approx((histogram[-4], histogram[-1]))
     assert sign.measure[0] > sign.measure[1] > 0
 
 

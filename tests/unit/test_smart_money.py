@@ -53,7 +53,7 @@ def of_kind(bars: pd.DataFrame, *kinds: Kind) -> list[tuple[str, str, int, int]]
     """Kind, direction, and the numbers of the bars: the confirming one, the one it is about."""
 
     def number(at: datetime) -> int:
-        return bars.index.get_loc(at)
+        return bars.index.to_list().index(at)
 
     return [
         (one.kind.value, one.direction.value, number(one.at), number(one.about))
