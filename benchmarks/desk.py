@@ -1,7 +1,8 @@
 """What the desk costs: rulings a second with every control and fifty positions.
 
-`python -m benchmarks.desk [--seconds 5]`: one process, one thread, no broker and no disk. The
-desk reads a new book for each ruling; several tickets may also be held against one.
+`python -m benchmarks.desk [--seconds 5] [--home DIR]`: one process, one thread, no broker and no
+disk. The desk reads a new book for each ruling; several tickets may also be held against one. Then
+what the desk adds to an order, and how fast it recovers (`benchmarks/desk_path.py`).
 """
 
 import argparse
@@ -13,9 +14,11 @@ import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 
+from benchmarks import desk_path
 from tools.core.market import Instrument, Market, Quote
 from tools.core.safety import RiskLimits, TradingState
 from tools.core.session import Session
@@ -168,5 +171,8 @@ def _stop(symbol: str) -> Order:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.desk")
+    parser.add_argument("--home", type=Path, help="where the state files are written")
     parser.add_argument("--seconds", type=float, default=5.0)
-    main(parser.parse_args().seconds)
+    options = parser.parse_args()
+    main(options.seconds)
+    desk_path.main(options.home)
