@@ -1,18 +1,12 @@
-"""Whether the trader is well: `/health` on :8002 for people and monitors, sd_notify for systemd."""
+"""Whether the trader is well: `/health` on :8002, for people and monitors."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-
-from tools.core.seams import Clock
-from tools.hosting import sd_notify
-
-GRACE = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
@@ -26,39 +20,13 @@ class Health:
     cycle_state: str = "IDLE"
     rung: str = "FULL"
     why: str = ""
+    attempted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the servers were asked for the first time, whatever came of it."""
 
     @property
     def healthy(self) -> bool:
         """What the status code says."""
         return self.model_loaded and self.last_error is None
-
-
-class Heartbeat:
-    """systemd's watchdog, fed as long as the working loop keeps its promises.
-
-    The loop says until when it will be silent; a hung loop, and one that waits for something that
-    never comes, are both found out.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._silent_until = clock.now() + GRACE
-
-    def promise(self, until: datetime) -> None:
-        """The loop will be heard of again at `until`, give or take a minute."""
-        self._silent_until = until + GRACE
-
-    @property
-    def kept(self) -> bool:
-        """The promise was not broken so far."""
-        return self._clock.now() <= self._silent_until
-
-    async def feed(self, every_seconds: float) -> None:
-        """Ping systemd as often, in real time, while promises are kept. Until cancelled."""
-        while True:
-            if self.kept:
-                sd_notify("WATCHDOG=1")
-            await asyncio.sleep(every_seconds)
 
 
 def health_app(health: Health) -> Starlette:

@@ -20,8 +20,9 @@ from agent.options import AgentOptions
 from agent.server_routes import HttpRoutes
 from agent.trading_day import TradingDay
 from tools.core.seams import Clock
-from tools.hosting import bind, http_server, log_to, only_one, sd_notify, watchdog_seconds
+from tools.hosting import bind, http_server, log_to, only_one
 from tools.schedule.market_hours import MarketHours
+from tools.watchdog import tell_ready
 
 logger = logging.getLogger(__name__)
 
@@ -97,17 +98,13 @@ async def serve(day: TradingDay, port: int) -> None:
     server = http_server(health_app(day.health))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     working = asyncio.create_task(day.run())
-    feeding = asyncio.create_task(_feed_watchdog(day))
-    sd_notify("READY=1")
+    feeding = asyncio.create_task(day.heartbeat.feed())
+    telling = asyncio.create_task(tell_ready(day.health.attempted))
     await asyncio.wait((serving, working), return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     feeding.cancel()
+    telling.cancel()
     working.cancel()
     await serving
     with contextlib.suppress(asyncio.CancelledError):
         await working
-
-
-async def _feed_watchdog(day: TradingDay) -> None:
-    if interval := watchdog_seconds():
-        await day.heartbeat.feed(interval / 2)

@@ -16,7 +16,7 @@ from agent.closing import Closing, day_summary, ending
 from agent.cycle import Cycle, CycleReport
 from agent.diary import Diary
 from agent.faults import TimeoutInSimulation, timed_out
-from agent.health import Health, Heartbeat
+from agent.health import Health
 from agent.last_close import LastClose
 from agent.models.preparation import Finding, tell
 from agent.narrator import Narrator
@@ -34,6 +34,7 @@ from tools.core.session import Phase, Session
 from tools.prompts.text import Prompt
 from tools.prompts.versions import PromptVersions
 from tools.schedule.market_hours import CalendarEnded, MarketHours
+from tools.watchdog import Heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -211,6 +212,7 @@ class TradingDay:
                 break
             except Unavailable as error:
                 self.health.last_error = str(error)
+                self.health.attempted.set()
                 given_up = self._clock.now() >= patience_ends
                 if given_up or loop.time() >= complain_at:
                     complain_at = loop.time() + NEXT_COMPLAINT_SECONDS
@@ -222,6 +224,7 @@ class TradingDay:
                     return
             self.heartbeat.promise(self._clock.now())
             await asyncio.sleep(RECONNECT_SECONDS)
+        self.health.attempted.set()
         self.health.last_error = None
         if not self.health.model_loaded:
             self.health.model_loaded = True

@@ -23,7 +23,7 @@ CHECKOUT = Path("/home/mfan/work/aitrader")
 STATE = Path("/var/lib/active-trader")
 SERVICES = ("alpaca-data", "alpaca-trade", "active-trader")
 CANNOT = 77
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 PLACES = ("active_trader.py", "agent", "agent_tools", "configs", "console", "embedded", "prompts")
 MORE_PLACES = ("manage_services.sh", "requirements.txt", "requirements-dev.txt", "systemd", "tools")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from agent.health import Health, Heartbeat, health_app
+from agent.health import Health, health_app
 from tests.doubles import JumpClock
 from tools.hosting import watchdog_seconds
+from tools.watchdog import Heartbeat
 
 pytestmark = pytest.mark.anyio
 
@@ -73,8 +74,11 @@ async def test_systemd_is_pinged_while_promises_are_kept(
         systemd.bind(str(tmp_path / "notify"))
         systemd.setblocking(False)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "1")
         clock = JumpClock(START)
-        feeding = asyncio.create_task(Heartbeat(clock).feed(0))
+        heartbeat = Heartbeat(clock)
+        heartbeat.promise(JumpClock("2026-01-05T10:30-05:00").now())
+        feeding = asyncio.create_task(heartbeat.feed())
         received = await asyncio.get_running_loop().sock_recv(systemd, 100)
         assert received == b"WATCHDOG=1"
         await clock.sleep_until(JumpClock("2026-01-05T11:00-05:00").now())
