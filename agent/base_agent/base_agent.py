@@ -30,8 +30,8 @@ from tools.core.untrusted import cleaned
 
 SAME_CALL_LIMIT = 3
 CALLS_A_TURN = 20
-LONGEST_RESULT = 16_000
-"""Characters of a tool's answer that the model is shown; our servers keep to half of that."""
+LONGEST_RESULT = 8_192
+"""Characters of a tool's answer that the model is shown; a longer one is refused, not cut."""
 LONGEST_ERROR = 1_000
 _HOLD = re.compile(r"^\W*HOLD\s+([A-Z][A-Z.]{0,6})\s*[:\-–—]\s*(\S.*)$", re.MULTILINE)
 
