@@ -18,4 +18,4 @@ def test_uninstall_leaves_nothing_but_data_and_logs(host: Host) -> None:
     for name in ("data", "logs"):
         folder = str(CHECKOUT / name)
         assert host.run("stat", "-c", "%F %U", folder).stdout.strip() == f"directory {OPERATOR}"
-    assert "SLEEP" in host.shell("cat logs/active_trader_stdout.log", user=OPERATOR)
+    assert "STOPPED" in host.shell("cat logs/active_trader_stdout.log", user=OPERATOR)
