@@ -28,7 +28,7 @@ from typing import Any
 
 from agent.models.budget import TOKENS_PER_BYTE
 from agent.models.prices import price_of
-from benchmarks.toolcalls import BARS, SYMBOLS, install, standing
+from benchmarks.toolcalls import BARS, START, SYMBOLS, install, standing
 from console import simulation
 from console.children import Child, Children
 from console.plan import Request, make_plan
@@ -171,7 +171,7 @@ async def _compare(folder: Path, home: Path, body: bytes) -> None:
             {"name": one.name, "description": one.description, "parameters": one.input_schema}
             for one in listed
         ]
-        names = {"symbols": ",".join(SYMBOLS)}
+        names = {"symbols": ",".join(SYMBOLS), "start": START}
         bars = 0
         for timeframe in ("1Min", "5Min", "15Min"):
             wanted = {**names, "timeframe": timeframe, "limit": BARS * len(SYMBOLS)}

@@ -40,7 +40,19 @@ def assert_only_words(text: str, longest: int = LONGEST) -> None:
     kinds = {unicodedata.category(char) for char in text}
     assert kinds.isdisjoint({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
     assert not any("\ufe00" <= char <= "\ufe0f" or char > "\U000e0000" for char in text)
-    for mark in ("<", "`", "://", "www.", "javascript:", "\n", "\u3164"):
+    marks = (
+        "<",
+        "`",
+        "://",
+        "www.",
+        "javascript:",
+        "\n",
+        "\u3164",
+        "|im_start|",
+        "｜DSML｜",
+        "｜User",
+    )
+    for mark in marks:
         assert mark not in text
 
 

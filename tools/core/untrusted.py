@@ -10,7 +10,7 @@ import unicodedata
 LONGEST = 500
 
 # Marks of chat templates and of tool calls, in their plain and in their full-width writing.
-_TEMPLATE = re.compile(r"<\s*[|｜][^<>]{0,60}[|｜]\s*>|\[/?INST\]|<<\s*/?SYS\s*>>", re.IGNORECASE)
+_TEMPLATE = re.compile(r"<\s*/?\s*[|｜][^<>]{0,200}>|\[/?INST\]|<<\s*/?SYS\s*>>", re.IGNORECASE)
 _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,500}\)")
 _ADDRESS = re.compile(
     r"\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:data|javascript|mailto):(?=\S)|www\.)\S*", re.IGNORECASE
