@@ -228,6 +228,17 @@ def a_summary() -> DailySummary:
     )
 
 
+def test_the_summary_says_what_the_model_cost_and_what_a_trade_cost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    teller = Narrator(options(mode="paper"))
+    for trades in (12, 0):
+        summary = replace(a_summary(), trades=trades, model_cost_usd=Decimal("0.1601149"))
+        teller.closed(remaining=(), flat=True, summary=summary, next_open=None)
+    told = [line for line in caplog.text.splitlines() if "Model cost" in line]
+    assert told == ["   ├─ Model cost: $0.1601 ($0.0133 a trade)", "   ├─ Model cost: $0.1601"]
+
+
 def test_the_end_of_the_day_lists_what_is_closed_and_how_it_went(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
