@@ -330,3 +330,19 @@ def test_an_order_that_hangs_in_pending_cancel_can_still_fill() -> None:
     assert stage.at("09:32").status(first) == "filled"
     stage.venue.finish_cancels()
     assert stage.status(second) == "canceled"
+
+
+def test_an_exit_whose_cancel_hangs_keeps_the_other_exit_with_it() -> None:
+    class Stuck(NoMischief):
+        def holds_cancel(self, order: SimOrder) -> bool:
+            return True
+
+    stage = a_stage(STILL, (100, 100, 97, 97)).at("09:31")
+    entry = stage.buy(take_profit_price=110, stop_loss_price=98)
+    target, stop = entry.legs
+    stage.venue.meddle(Stuck())
+    stage.venue.cancel_all()
+    stage.venue.cancel_all()
+    assert (target.status, stop.status) == ("pending_cancel", "held")
+    stage.at("09:32").venue.catch_up()
+    assert (target.status, stop.status) == ("canceled", "filled")
