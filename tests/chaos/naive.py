@@ -1,6 +1,7 @@
 """The desk that this project does not have: a new id for each try, the journal after the answer."""
 
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,7 +19,13 @@ TRIES = 3
 class NaiveSender(OrderSender):
     """Retries like alpaca-py does, but for the id."""
 
-    def send(self, draft: OrderIntent, leg: Leg, verdict: RiskVerdict) -> Ruling:
+    def send(
+        self,
+        draft: OrderIntent,
+        leg: Leg,
+        verdict: RiskVerdict,
+        may_resend: Callable[[], bool] = lambda: True,
+    ) -> Ruling:
         """Try until somebody answers, then write it down."""
         for _ in range(TRIES):
             with suppress(OutcomeUnknown, BrokerUnavailable):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders import a_ticket, an_intent
 from tests.trading import Bench, a_bench, opened, orders, reasons, statuses, the_stop
-from tools.core.errors import OrderRejected
+from tools.core.errors import OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason
 from tools.core.trading import OrderStatus, OrderType, Side
 from tools.execution import order_sender
@@ -55,6 +55,21 @@ def test_a_request_that_never_arrived_is_sent_again_under_its_own_id(bench: Benc
     ids = [intent.client_order_id for intent in bench.broker.sent()]
     assert ids == ["AT-2013-10-07-1-E"] * 2
     assert len(orders(bench)) == 1
+
+
+@pytest.mark.parametrize("keep_positions", [True, False])
+def test_an_entry_is_not_sent_again_when_the_kill_switch_was_pulled_meanwhile(
+    bench: Bench, keep_positions: bool
+) -> None:
+    def killed_while_waiting() -> None:
+        switch = bench.room.kill_switch
+        switch.pull("a test", "operator", keep_positions=keep_positions)
+        raise OutcomeUnknown("timed out")
+
+    bench.broker.faults["submit"] = [killed_while_waiting]
+    assert reasons(bench.room.desk.submit(a_ticket())) == [DenialReason.UNKNOWN_OUTCOME]
+    assert len(bench.broker.sent()) == 1
+    assert orders(bench) == []
 
 
 def unanswered(bench: Bench) -> Ruling:

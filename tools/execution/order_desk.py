@@ -78,7 +78,10 @@ class OrderDesk:
                 logger.info("%s refused: %s", ticket.symbol, words)
                 self._watch.heed(verdict)
                 return self._ledger.record(ticket, Ruling(verdict=verdict), book, sent=True)
-            ruling = self._sender.send(entry_of(ticket, verdict), Leg.ENTRY, verdict)
+            draft = entry_of(ticket, verdict)
+            ruling = self._sender.send(
+                draft, Leg.ENTRY, verdict, lambda: self._may_resend(Leg.ENTRY)
+            )
             self._watch.heed(verdict, ruling)
             return self._ledger.record(ticket, ruling, book, sent=True)
 
@@ -181,7 +184,7 @@ class OrderDesk:
 
     def _resolve(self, record: IntentRecord) -> bool:
         try:
-            self._sender.resolve(record, may_send=self._may_resend(record.leg))
+            self._sender.resolve(record, lambda: self._may_resend(record.leg))
         except BrokerUnavailable as error:
             logger.warning("%s: %s", record.intent.client_order_id, error)
             return False

@@ -5,6 +5,7 @@ intent's own id: never by a new id, and never concluded from one "not found".
 """
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -41,15 +42,24 @@ class OrderSender:
         self._premises, self._broker, self._store = premises, premises.broker, premises.store
         self._couriers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="courier")
 
-    def send(self, draft: OrderIntent, leg: Leg, verdict: RiskVerdict) -> Ruling:
-        """Commit `draft` and send it. Raises StateUnavailable when it could not be committed."""
+    def send(
+        self,
+        draft: OrderIntent,
+        leg: Leg,
+        verdict: RiskVerdict,
+        may_resend: Callable[[], bool] = lambda: True,
+    ) -> Ruling:
+        """Commit `draft` and send it; when the answer is lost, again if it `may_resend` by then.
+
+        Raises StateUnavailable when it could not be committed.
+        """
         if leg is Leg.ENTRY and (words := self._premises.budget.refusal()):
             return overruled(verdict, DenialReason.RATE, words)
         session_on, now = self._session_on(), self._premises.now()
         intent = self._store.record_intent(draft, session_on=session_on, leg=leg, now=now)
         client_id = intent.client_order_id
         try:
-            order = self._submit(intent, leg)
+            order = self._submit(intent, leg, may_resend)
         except OrderRejected as error:
             words = f"the broker rejected it: {error}"
             ruling = overruled(verdict, DenialReason.BROKER, words, client_id)
@@ -83,17 +93,16 @@ class OrderSender:
             return self._broker.order_by_client_id(order.client_order_id) or order
         return order
 
-    def resolve(self, record: IntentRecord, *, may_send: bool) -> None:
-        """Ask what became of an open intent; while it is fresh and `may_send`, send it again.
+    def resolve(self, record: IntentRecord, may_resend: Callable[[], bool]) -> None:
+        """Ask what became of an open intent; while it is fresh and it `may_resend`, send it again.
 
         Raises BrokerUnavailable when the broker cannot be asked.
         """
         intent, age = record.intent, self._premises.now() - record.created_at
-        wanted = may_send and age < FRESH
-        if wanted:
-            order = self._find_or_resend(intent)
-        else:
-            order = self._broker.order_by_client_id(intent.client_order_id)
+        order = self._find(intent)
+        wanted = age < FRESH and may_resend()
+        if order is None and wanted:
+            order = self._resend(intent)
         if order is not None:
             self.adopt(record, order, wanted=wanted)
         elif age > IN_FLIGHT:
@@ -110,7 +119,7 @@ class OrderSender:
                 self._broker.cancel(order)
         self._settle(record.intent, IntentStatus.ACCEPTED, order.order_id)
 
-    def _submit(self, intent: OrderIntent, leg: Leg) -> Order:
+    def _submit(self, intent: OrderIntent, leg: Leg, may_resend: Callable[[], bool]) -> Order:
         """Send a committed intent. After OutcomeUnknown it stays open, for `resolve`."""
         try:
             if leg is Leg.ENTRY:
@@ -126,20 +135,21 @@ class OrderSender:
         except OutcomeUnknown:
             found = None
             with suppress(BrokerUnavailable):
-                found = self._find_or_resend(intent)
+                found = self._find(intent)
+                if found is None and may_resend():  # a kill or a flatten may have begun meanwhile
+                    found = self._resend(intent)
             if found is None:
                 raise
             order = found
         self._settle(intent, IntentStatus.ACCEPTED, order.order_id)
         return order
 
-    def _find_or_resend(self, intent: OrderIntent) -> Order | None:
-        """The broker's order under that id, if need be by sending it again; None is no answer.
+    def _find(self, intent: OrderIntent) -> Order | None:
+        """The broker's order under that id; None is no answer. Raises BrokerUnavailable."""
+        return self._broker.order_by_client_id(intent.client_order_id)
 
-        A refusal of the second sending says nothing about the first: only being found counts.
-        """
-        if found := self._broker.order_by_client_id(intent.client_order_id):
-            return found
+    def _resend(self, intent: OrderIntent) -> Order | None:
+        """A refusal of the second sending says nothing about the first: only being found counts."""
         with suppress(OrderRejected, OutcomeUnknown):
             return self._press(intent, 1)
         return None
