@@ -64,7 +64,7 @@ async def _trade(settings: "Settings") -> None:
     from agent.models.making import make_model
     from agent.service import live
     from tools import wiring
-    from tools.journal import history
+    from tools.journal import day_record, history
 
     wiring.deliver_alerts(settings)
     async with wiring.make_clock(settings) as clock:
@@ -84,6 +84,7 @@ async def _trade(settings: "Settings") -> None:
             data=(settings.data_port, settings.data_token),
             trade=(settings.trade_port, settings.agent_token),
             history=history,
+            open_page=day_record.DayRecord,
             health_port=settings.health_port,
         )
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from agent.base_agent.tickets import Outcome
 from agent.wording import clock_time
@@ -21,6 +22,7 @@ NOT_THE_SYMBOLS_FAULT = frozenset(
         DenialReason.BUYING_POWER,
         DenialReason.LEASE,
         DenialReason.BROKER,
+        DenialReason.CITATION,
     )
 )
 """Refusals that say nothing of the symbol: the next proposal may find the place free."""
@@ -39,6 +41,25 @@ class Cooldowns:
         self._failures: Counter[str] = Counter()
         self._left_out: dict[str, datetime] = {}
         self._refused: dict[str, tuple[datetime, str]] = {}
+
+    def memory(self) -> dict[str, Any]:
+        """All that it knows, as JSON values."""
+        return {
+            "failures": dict(self._failures),
+            "left_out": {symbol: until.isoformat() for symbol, until in self._left_out.items()},
+            "refused": {
+                symbol: [until.isoformat(), why] for symbol, (until, why) in self._refused.items()
+            },
+        }
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Know what `memory` says, and nothing else."""
+        instant = datetime.fromisoformat
+        self._failures = Counter(memory["failures"])
+        self._left_out = {symbol: instant(at) for symbol, at in memory["left_out"].items()}
+        self._refused = {
+            symbol: (instant(at), why) for symbol, (at, why) in memory["refused"].items()
+        }
 
     def analysed(self, worked: Iterable[str], failed: Iterable[str], now: datetime) -> None:
         """How the analysis of each symbol went in this cycle."""

@@ -14,7 +14,7 @@ from typing import Any
 from agent.base_agent.base_agent import BaseAgent, Message, Thought
 from agent.base_agent.tickets import Outcome, TicketBook
 from agent.cooldowns import Cooldowns
-from agent.evidence import Evidence
+from agent.evidence import CITED_SECONDS, Evidence
 from agent.faults import TimeoutInSimulation, timed_out
 from agent.ladder import FULL, Ladder, Step
 from agent.models.budget import Budget
@@ -123,8 +123,13 @@ class Cycle:
         simulated_time: bool,
         cooldowns: Cooldowns | None = None,
         budget: Budget | None = None,
+        cited_seconds: float = CITED_SECONDS,
     ) -> None:
-        """`deadline_seconds` of real time bound the reasoning of one cycle."""
+        """`deadline_seconds` of real time bound the reasoning of one cycle.
+
+        A price that an entry rests on may be `cited_seconds` of market time old.
+        """
+        self._evidence = lambda: Evidence(clock.now, cited_seconds)
         self.ladder, self.budget = Ladder(), budget
         self.announce: Callable[[State], None] = lambda _: None
         """Is told of each state that is entered."""
@@ -132,6 +137,15 @@ class Cycle:
         self._clock, self._tools, self._agent = clock, tools, agent
         self._watchlist, self._deadline_seconds = watchlist, deadline_seconds
         self._simulated_time = simulated_time
+
+    def memory(self) -> dict[str, Any]:
+        """What is carried from cycle to cycle, as JSON values."""
+        return {"ladder": self.ladder.memory(), "cooldowns": self._cooldowns.memory()}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self.ladder.recall(memory["ladder"])
+        self._cooldowns.recall(memory["cooldowns"])
 
     async def run(
         self, number: int, session: Session, prompt: Prompt, last_denials: Sequence[Outcome]
@@ -145,7 +159,7 @@ class Cycle:
             prompt_hash=prompt.hash,
             next_at=next_start(session, now, BUSY_MINUTES, now),
         )
-        tools = _WatchedTools(self._tools, report, Evidence(self._clock.now))
+        tools = _WatchedTools(self._tools, report, self._evidence())
         try:
             await self._pass(report, tools, session, prompt, last_denials)
         except TimeoutInSimulation:

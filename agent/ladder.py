@@ -7,10 +7,11 @@ that the trader does not ask in vain, spends nothing, and says why.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import Any
 
 from tools.core.alerts import AlertKind, alert
 from tools.core.errors import BudgetExhausted, ModelMisconfigured, ModelOutOfCredit
@@ -140,6 +141,25 @@ class Ladder:
             self.told(self.step)
         _raise_alerts(old, self.facts)
         return self.step
+
+    def memory(self) -> dict[str, Any]:
+        """All that it knows, as JSON values."""
+        return {
+            **asdict(self.facts),
+            "skew": self.facts.skew.total_seconds(),
+            "wait": self._wait.total_seconds(),
+            "retry_at": self._retry_at and self._retry_at.isoformat(),
+        }
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Know what `memory` says, and nothing else."""
+        facts = dict(memory)
+        retry_at = facts.pop("retry_at")
+        self._retry_at = datetime.fromisoformat(retry_at) if retry_at else None
+        self._wait = timedelta(seconds=facts.pop("wait"))
+        facts["phase"] = Phase(facts["phase"])
+        facts["trading_state"] = TradingState(facts["trading_state"])
+        self.learn(**facts | {"skew": timedelta(seconds=facts["skew"])})
 
     def new_day(self) -> Step:
         """Forget what was the past session's: the desk's state, its clock, the data, the count."""

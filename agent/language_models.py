@@ -8,7 +8,7 @@ request and answer types are not used either: `agent.models.wire` writes and rea
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -72,7 +72,11 @@ class OpenAICompatibleModel:
         identity: IdentityWatch | None = None,
     ) -> None:
         """Without a `budget` nothing is counted and nothing is refused for its price."""
-        self._endpoint, self.budget = endpoint, budget
+        self.endpoint, self.budget = endpoint, budget
+        self.on_request: Callable[[str], None] = _unheard
+        self.on_answer: Callable[[str], None] = _unheard
+        self.on_refusal: Callable[[str], None] = _unheard
+        """Hear the bodies on the wire, and why an attempt came to nothing."""
         self._identity = identity or IdentityWatch()
         self._ways = capabilities_of(endpoint.model)
         self._client = openai.AsyncOpenAI(
@@ -91,8 +95,8 @@ class OpenAICompatibleModel:
         low = self.budget.limits.day_usd if self.budget else Decimal(1)
         return await examine(
             self._get,
-            model=self._endpoint.model,
-            url=self._endpoint.base_url,
+            model=self.endpoint.model,
+            url=self.endpoint.base_url,
             tells_balance=self._ways.tells_balance,
             low_credit_usd=low,
         )
@@ -108,14 +112,15 @@ class OpenAICompatibleModel:
         """One turn, within `deadline_seconds` of real time, repetitions and waiting included."""
         ends_at = asyncio.get_running_loop().time() + deadline_seconds
         body = request(
-            model=self._endpoint.model,
+            model=self.endpoint.model,
             ways=self._ways,
-            thinking=self._endpoint.thinking,
-            most_tokens=self._endpoint.max_output_tokens,
+            thinking=self.endpoint.thinking,
+            most_tokens=self.endpoint.max_output_tokens,
             messages=messages,
             tools=tools,
             may_call=may_call,
         )
+        self.on_request(body.decode())
         try:
             async with asyncio.timeout_at(ends_at):
                 turn = await self._repeated(body, ends_at)
@@ -130,12 +135,13 @@ class OpenAICompatibleModel:
             try:
                 return await self._paid(body)
             except (_Transient, Unfinished) as failed:
+                self.on_refusal(str(failed))
                 wait = failed.wait_seconds if isinstance(failed, _Transient) else None
                 if wait is None:
-                    wait = self._endpoint.base_delay * 2**failures
+                    wait = self.endpoint.base_delay * 2**failures
                 failures += 1
                 late = asyncio.get_running_loop().time() + wait >= ends_at
-                if late or failures > self._endpoint.max_retries:
+                if late or failures > self.endpoint.max_retries:
                     logger.warning("%s; giving up", failed)
                     raise
                 logger.warning("%s; asking again in %g s", failed, wait)
@@ -146,7 +152,7 @@ class OpenAICompatibleModel:
         if self.budget is None:
             return read_turn(await self._post(body, None))
         charge = self.budget.reserve(
-            request_bytes=len(body), most_output_tokens=self._endpoint.max_output_tokens
+            request_bytes=len(body), most_output_tokens=self.endpoint.max_output_tokens
         )
         turn = read_turn(await self._post(body, charge))
         return replace(turn, cost_usd=charge.settle(turn))
@@ -168,6 +174,7 @@ class OpenAICompatibleModel:
             if charge and isinstance(error.__cause__, httpx2.ConnectError):
                 charge.release()
             raise _Transient(_unreached(error)) from error
+        self.on_answer(answer.text)
         return answer.text
 
     async def _get(self, path: str) -> str:
@@ -183,8 +190,8 @@ class OpenAICompatibleModel:
 
     def _refusal(self, error: openai.APIStatusError) -> ModelUnavailable:
         said = error.message
-        if len(self._endpoint.api_key) >= SHORTEST_SECRET:
-            said = said.replace(self._endpoint.api_key, "***")
+        if len(self.endpoint.api_key) >= SHORTEST_SECRET:
+            said = said.replace(self.endpoint.api_key, "***")
         said = said[:LONGEST_QUOTE]
         status = error.status_code
         if status == RATE_LIMITED:
@@ -198,6 +205,10 @@ class OpenAICompatibleModel:
         if status in MISCONFIGURED or any(words in said.lower() for words in _NO_MODEL):
             return ModelMisconfigured(said)
         return ModelUnavailable(said)
+
+
+def _unheard(_: str) -> None:
+    """Nobody listens."""
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

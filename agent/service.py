@@ -12,11 +12,19 @@ from agent.base_agent.base_agent import agent_type
 from agent.base_agent.mcp_tools import McpTools, tool_server
 from agent.base_agent.tool_pins import PINNED
 from agent.cooldowns import Cooldowns
-from agent.cycle import Cycle
 from agent.diary import Diary, History
 from agent.health import Health, health_app
 from agent.language_models import OpenAICompatibleModel
 from agent.options import AgentOptions
+from agent.recorder import (
+    Page,
+    RecordedClock,
+    RecordedCycle,
+    RecordedModel,
+    RecordedTools,
+    Recorder,
+    mind_content,
+)
 from agent.server_routes import HttpRoutes
 from agent.trading_day import TradingDay
 from tools.core.seams import Clock
@@ -49,23 +57,27 @@ async def live(
     data: Door,
     trade: Door,
     history: History,
+    open_page: Callable[[Path], Page],
     health_port: int,
 ) -> None:
     """Build the mind and live through the days, until a signal; `clock` has been entered.
 
     Raises AlreadyRunning, PortTaken, ConfigError, ClockLost, TimeoutInSimulation.
     """
+    mind = mind_content(options, model.endpoint)
+    recorder = Recorder(options.agent_folder, clock, mind, open_page)
     agent = agent_type(options.agent_type)(
-        model,
+        RecordedModel(model, recorder),
         max_steps=options.tuning.max_steps,
         call_deadline_seconds=options.tuning.call_deadline_seconds,
     )
     # Entered here, outside the actor: their background tasks must not sleep in its name.
     servers = tool_server("data", *data), tool_server("trade", *trade)
-    with only_one(options.home, "active-trader"):
-        async with McpTools(servers, PINNED) as tools, HttpRoutes(*servers) as routes:
-            cycle = Cycle(
-                clock=clock,
+    with only_one(options.home, "active-trader"), contextlib.closing(recorder):
+        async with McpTools(servers, PINNED) as counters, HttpRoutes(*servers) as routes:
+            tools = RecordedTools(counters, recorder)
+            cycle = RecordedCycle(
+                clock=RecordedClock(clock, recorder),
                 tools=tools,
                 agent=agent,
                 watchlist=options.watchlist,
@@ -77,7 +89,9 @@ async def live(
                     refusal_minutes=options.tuning.refusal_pause_minutes,
                 ),
                 budget=model.budget,
+                cited_seconds=options.tuning.cited_price_seconds,
             )
+            cycle.recorder = recorder
             day = TradingDay(
                 options=options,
                 clock=clock,
