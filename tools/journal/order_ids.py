@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Leg(StrEnum):
@@ -46,6 +47,7 @@ def leg_of(client_order_id: str) -> Leg | None:
     return ours.leg if ours else None
 
 
+@lru_cache(maxsize=4_096)
 def our_id(client_order_id: str) -> OurId | None:
     """The id taken apart, None when it is not the desk's."""
     if not (ours := _OURS.fullmatch(client_order_id)):

@@ -8,7 +8,7 @@ file, and everything that an exit needs goes on. The methods may be called from 
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -166,12 +166,18 @@ class StateStore:
 
     def settle_intent(self, client_order_id: str, status: IntentStatus, detail: str = "") -> None:
         """Note what became of an intent."""
+        self.settle_intents({client_order_id: (status, detail)})
+
+    def settle_intents(self, outcomes: Mapping[str, tuple[IntentStatus, str]]) -> None:
+        """Note what became of each, by client order id: all of them or none."""
 
         def settle(file: StateFile) -> None:
-            if row := file.row("intents", client_order_id):
-                file.put("intents", *row[:-2], status, detail)
+            for client_order_id, outcome in outcomes.items():
+                if row := file.row("intents", client_order_id):
+                    file.put("intents", *row[:-2], *outcome)
 
-        self._write(settle)
+        if outcomes:
+            self._write(settle)
 
     def open_intents(self) -> list[IntentRecord]:
         """The intents whose outcome is not known, oldest first, of every session."""
@@ -237,17 +243,7 @@ class StateStore:
 
     def _intents(self, where: str, value: str) -> list[IntentRecord]:
         rows = self._read(lambda file: file.rows("intents", where, value))
-        records = [
-            IntentRecord(
-                intent=_intent(raw),
-                leg=Leg(leg),
-                created_at=datetime.fromisoformat(created_at),
-                status=IntentStatus(status),
-                detail=detail,
-            )
-            for _, _, leg, created_at, raw, status, detail in rows
-        ]
-        return sorted(records, key=lambda record: record.created_at)
+        return sorted((_record(*row) for row in rows), key=lambda record: record.created_at)
 
     def _read[T](self, question: Callable[[StateFile], T]) -> T:
         with self._lock:
@@ -307,9 +303,18 @@ def _put_intent(
     )
 
 
-@lru_cache(maxsize=1_000)
-def _intent(raw: str) -> OrderIntent:
-    return _INTENT.validate_json(raw)
+@lru_cache(maxsize=4_096)
+def _record(
+    _id: str, _session: str, leg: str, created_at: str, raw: str, status: str, detail: str
+) -> IntentRecord:
+    """A row of `intents` as a value; the checksum of the row has been looked at by then."""
+    return IntentRecord(
+        intent=_INTENT.validate_json(raw),
+        leg=Leg(leg),
+        created_at=datetime.fromisoformat(created_at),
+        status=IntentStatus(status),
+        detail=detail,
+    )
 
 
 def _counter(file: StateFile, session_on: date) -> int:
