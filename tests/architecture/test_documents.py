@@ -66,7 +66,9 @@ def test_every_command_that_the_papers_name_exists() -> None:
     script, cli = read("manage_services.sh"), commands()
 
     for verb in set(re.findall(r"manage_services\.sh (\w+)", text)):
-        assert f"\n{verb})" in script, f"./manage_services.sh {verb}"
+        assert re.search(rf"^(.*\| )?{verb}( \|.*)?\)", script, re.MULTILINE), (
+            f"manage_services.sh {verb}"
+        )
     for command in set(re.findall(r"active_trader\.py (\w+)", text)):
         assert f"def {command}(" in cli, f"python active_trader.py {command}"
     for target in set(re.findall(r"`make (\w+)`", text)):
