@@ -95,7 +95,11 @@ uninstall_services() {
     need_manager
     manager stop "${services[@]}" "$flatten_timer" 'active-trader-flatten@*' 2>/dev/null || true
     for name in "${all_files[@]}"; do remove_unit "$name"; done
-    if [ ! "$user_mode" ]; then
+    if [ "$user_mode" ]; then # the state's folder has moved with systemd 254
+        rm -rf -- "${XDG_CONFIG_HOME:-$HOME/.config}/active-trader-embedded" \
+            "${XDG_STATE_HOME:-$HOME/.local/state}/active-trader-embedded" \
+            "${XDG_CACHE_HOME:-$HOME/.cache}/alpaca-data"
+    else
         bring_folders_back
         rm -rf -- /etc/active-trader "$opt" /var/cache/alpaca-data \
             "/var/lib/systemd/timers/stamp-$flatten_timer" \

@@ -114,14 +114,16 @@ show_logs() { # [SERVICE] [-n N] [-f]
         units=(-u alpaca-data -u alpaca-trade -u active-trader -u 'active-trader-flatten@*')
     fi
     if [ "$user_mode" ]; then
-        journalctl --user "${units[@]}" -n "$lines" --no-pager $follow
+        # Where the journal is not kept for users, the files have it.
+        journalctl --user --quiet "${units[@]}" -n "$lines" --no-pager $follow ||
+            tail -n "$lines" ${follow:+-F} -- "$root"/logs/*.log
     else
         as_root journalctl "${units[@]}" -n "$lines" --no-pager $follow
     fi
 }
 
 # A command of the program, in the home that the services have.
-active_trader() {
-    ACTIVE_TRADER_HOME=${ACTIVE_TRADER_HOME:-$root} "$python" "$root/active_trader.py" "$@" \
-        ${user_mode:+--user}
+active_trader() { # COMMAND...
+    case $1 in status | doctor | intents) set -- "$@" ${user_mode:+--user} ;; esac
+    ACTIVE_TRADER_HOME=${ACTIVE_TRADER_HOME:-$root} "$python" "$root/active_trader.py" "$@"
 }

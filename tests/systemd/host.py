@@ -67,7 +67,7 @@ class Host:
         assert told.returncode == 0, told.stderr
         host = cls(told.stdout.strip())
         host.run("useradd", OPERATOR)
-        host.run("chown", "-R", f"{OPERATOR}:", str(CHECKOUT.parent), check=False)
+        host.shell(f"find /home -path {CHECKOUT}/.venv -prune -o -exec chown {OPERATOR}: {{}} +")
         if home.is_relative_to("/root"):
             host.run("chmod", "711", "/root")
         return host
