@@ -5,33 +5,14 @@ Takes the exchange's options.
 
 import asyncio
 import sys
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from embedded.exchange.__main__ import CONFIGURATION_ERROR, make_server
-from embedded.exchange.options import Options, read_options
+from embedded.exchange.__main__ import main, make_server
+from embedded.exchange.options import Options
 from embedded.model.app import create_app
-from tools.core.errors import ConfigError
-from tools.hosting import PortTaken, bind, http_server, log_to, sd_notify
+from tools.hosting import bind, http_server, sd_notify
 
 MODEL_PORT = 8007
-
-
-def main(arguments: Sequence[str]) -> int:
-    """0 after a signal, 78 when the configuration cannot work, 1 when a port is taken."""
-    options = read_options(arguments)
-    log_to(level="INFO")
-    try:
-        with tempfile.TemporaryDirectory(prefix="active-trader-") as folder:
-            asyncio.run(_serve(options, Path(folder) / "time"))
-    except ConfigError as error:
-        sys.stderr.write(f"configuration error: {error}\n")
-        return CONFIGURATION_ERROR
-    except PortTaken as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
 
 
 async def _serve(options: Options, page: Path) -> None:
@@ -49,4 +30,4 @@ async def _serve(options: Options, page: Path) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:], _serve))

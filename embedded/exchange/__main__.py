@@ -5,7 +5,7 @@ import logging
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from embedded.exchange.options import Options, read_options
@@ -19,8 +19,11 @@ CONFIGURATION_ERROR = 78
 logger = logging.getLogger("embedded.exchange")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Serve. 0 after a signal, 78 when the configuration cannot work, 1 when the port is taken."""
+type Serve = Callable[[Options, Path], Coroutine[None, None, None]]
+
+
+def main(arguments: Sequence[str], serve: Serve) -> int:
+    """Serve. 0 after a signal, 78 when the configuration cannot work, 1 when a port is taken."""
     options = read_options(arguments)
     log_to(level="INFO")
     try:
@@ -61,4 +64,4 @@ async def make_server(options: Options, page: Path) -> tuple[QuietServer, socket
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:], serve))

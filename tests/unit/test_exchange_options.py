@@ -96,7 +96,7 @@ def test_a_torn_line_is_one_line_and_status_78(
     text = "timestamp,open,high,low,close,volume\n2013-10-07T13:30:00Z,1,1\n"
     (day / "SPY.bars.csv").write_text(text, encoding="utf-8")
     arguments = f"--data {tmp_path} --session 2013-10-07 --table {table} --port 0"
-    assert program.main(arguments.split()) == 78
+    assert program.main(arguments.split(), program.serve) == 78
     message = capsys.readouterr().err
     assert message.startswith("configuration error: ")
     assert "SPY.bars.csv line 2: cannot read '2013-10-07T13:30:00Z,1,1'" in message
@@ -107,5 +107,5 @@ def test_a_missing_session_table_is_status_78(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, table: Path
 ) -> None:
     table.unlink()
-    assert program.main(["--table", str(table)]) == 78
+    assert program.main(["--table", str(table)], program.serve) == 78
     assert "is missing: run ./manage_services.sh setup" in capsys.readouterr().err
