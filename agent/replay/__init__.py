@@ -1,0 +1,1 @@
+"""A recorded day, lived again."""
