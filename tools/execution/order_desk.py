@@ -14,7 +14,7 @@ from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
-from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from tools.core.errors import OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason, RiskVerdict, TradingState
 from tools.core.trading import Order, OrderTicket, Position
 from tools.execution.appraisal import Appraisal
@@ -175,20 +175,15 @@ class OrderDesk:
         for lock in (self._exits, self._entries):
             if lock.acquire(blocking=False):
                 try:
-                    for record in self._store.open_intents():
-                        if (record.leg is Leg.ENTRY) == (lock is self._entries):
-                            asked &= self._resolve(record)
+                    mine = [
+                        one
+                        for one in self._store.open_intents()
+                        if (one.leg is Leg.ENTRY) == (lock is self._entries)
+                    ]
+                    asked &= self._sender.resolve_all(mine, self._may_resend)
                 finally:
                     lock.release()
         return asked
-
-    def _resolve(self, record: IntentRecord) -> bool:
-        try:
-            self._sender.resolve(record, lambda: self._may_resend(record.leg))
-        except BrokerUnavailable as error:
-            logger.warning("%s: %s", record.intent.client_order_id, error)
-            return False
-        return True
 
     def _sell(self, position: Position, decision_id: str) -> Ruling:
         draft = exit_of(position, decision_id)

@@ -5,12 +5,13 @@ intent's own id: never by a new id, and never concluded from one "not found".
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 
 from tools.core.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason, RiskVerdict
@@ -33,6 +34,15 @@ SENDINGS = 4
 
 IN_FLIGHT = timedelta(seconds=60)
 """How long a request may take to arrive. Not found after that means it never will be."""
+
+FEW = 10
+"""So many old intents are asked for one by one; of more, all orders are listed once."""
+
+CLOCKS_APART = timedelta(minutes=10)
+"""The listing goes back that much further, should the broker's clock be behind ours."""
+
+type Outcome = tuple[IntentStatus, str]
+"""What became of an intent: its status, and the broker's order id or words."""
 
 
 class OrderSender:
@@ -109,15 +119,64 @@ class OrderSender:
             logger.warning("intent %s never reached the broker", intent.client_order_id)
             self._settle(intent, IntentStatus.LOST, "not found after 60 s")
 
+    def resolve_all(
+        self, records: Sequence[IntentRecord], may_resend: Callable[[Leg], bool]
+    ) -> bool:
+        """Resolve each; False when the broker could not be asked about all of them."""
+        asked = True
+        try:
+            records = self._resolve_old(records)
+        except BrokerUnavailable as error:
+            logger.warning("%d intents without an outcome: %s", len(records), error)
+            return False
+        for record in records:
+            try:
+                self.resolve(record, partial(may_resend, record.leg))
+            except BrokerUnavailable as error:
+                logger.warning("%s: %s", record.intent.client_order_id, error)
+                asked = False
+        return asked
+
+    def _resolve_old(self, records: Sequence[IntentRecord]) -> Sequence[IntentRecord]:
+        """Settle those that are beyond any flight by one listing; give back the others.
+
+        A few are not worth it, and come back too. Raises BrokerUnavailable.
+        """
+        old = [one for one in records if self._premises.now() - one.created_at > IN_FLIGHT]
+        if len(old) <= FEW:
+            return records
+        since = min(one.created_at for one in old) - CLOCKS_APART
+        listed = {one.client_order_id: one for one in self._broker.orders_since(since)}
+        outcomes = dict[str, Outcome]()
+        try:
+            for record in old:
+                client_id = record.intent.client_order_id
+                outcomes[client_id] = self._outcome(record, listed.get(client_id))
+        finally:
+            self._settle_all(outcomes)
+        return [one for one in records if one.intent.client_order_id not in outcomes]
+
+    def _outcome(self, record: IntentRecord, order: Order | None) -> Outcome:
+        """What to note of an old intent that became `order`, or nothing."""
+        if order is None:
+            logger.warning("intent %s never reached the broker", record.intent.client_order_id)
+            return IntentStatus.LOST, "not listed after 60 s"
+        self._end_entry(record, order)
+        return IntentStatus.ACCEPTED, order.order_id
+
     def adopt(self, record: IntentRecord, order: Order, *, wanted: bool) -> None:
         """`order` is what became of the intent; an entry that is not wanted any more is cancelled.
 
         What it has bought by then is held, and guarded like any other position.
         """
-        if not wanted and record.leg is Leg.ENTRY and order.open:
+        if not wanted:
+            self._end_entry(record, order)
+        self._settle(record.intent, IntentStatus.ACCEPTED, order.order_id)
+
+    def _end_entry(self, record: IntentRecord, order: Order) -> None:
+        if record.leg is Leg.ENTRY and order.open:
             with suppress(OrderRejected, OutcomeUnknown):
                 self._broker.cancel(order)
-        self._settle(record.intent, IntentStatus.ACCEPTED, order.order_id)
 
     def _submit(self, intent: OrderIntent, leg: Leg, may_resend: Callable[[], bool]) -> Order:
         """Send a committed intent. After OutcomeUnknown it stays open, for `resolve`."""
@@ -174,8 +233,11 @@ class OrderSender:
         return self._premises.hours.current_or_next(self._premises.now()).on
 
     def _settle(self, intent: OrderIntent, status: IntentStatus, detail: str) -> None:
-        """Journal an outcome. If that fails the row stays open, and is resolved like any other."""
+        self._settle_all({intent.client_order_id: (status, detail)})
+
+    def _settle_all(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Journal outcomes. If that fails the rows stay open, and are resolved like any other."""
         try:
-            self._store.settle_intent(intent.client_order_id, status, detail)
+            self._store.settle_intents(outcomes)
         except StateUnavailable:
-            logger.exception("%s is %s, but not journalled", intent.client_order_id, status)
+            logger.exception("not journalled: %s", outcomes)
