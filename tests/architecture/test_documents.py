@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from tests.architecture.source import ROOT
 from tools.config_files import ConfigFile, DateRange, ModelConfig
+from tools.core.alerts import AlertKind
 
 PAPERS = [ROOT / "README.md", ROOT / "configs" / "README.md", *(ROOT / "docs").rglob("*.md")]
 NESTED: dict[str, type[BaseModel]] = {"date_range": DateRange, "models": ModelConfig}
@@ -73,6 +74,11 @@ def test_every_command_that_the_papers_name_exists() -> None:
         assert f"def {command}(" in cli, f"python active_trader.py {command}"
     for target in set(re.findall(r"`make (\w+)`", text)):
         assert f"\n{target}:" in read("Makefile"), f"make {target}"
+
+
+def test_every_alert_has_its_runbook() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| .+ \| .+ \|$", read("docs/runbooks.md"), re.MULTILINE)
+    assert rows == [kind.value for kind in AlertKind]
 
 
 def test_every_option_that_the_papers_give_a_command_exists() -> None:
