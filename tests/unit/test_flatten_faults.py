@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from tests.builders import a_session, a_time, an_intent
-from tests.trading import Bench, FaultyBroker, Hands, a_bench
+from tests.trading import Bench, FaultyBroker, Hands, a_bench, a_tape
 from tools.core.errors import BrokerUnavailable
 from tools.core.reports import FlattenReport
 from tools.core.seams import Broker
@@ -132,6 +132,15 @@ def test_a_stop_that_will_not_be_cancelled_is_moved_under_the_price(bench: Bench
     assert family[FIRST_ID].status is OrderStatus.FILLED
     assert report.flat
     assert bench.broker.sent() == []
+
+
+def test_a_moved_stop_does_not_flee_from_a_price_that_falls(tmp_path: Path) -> None:
+    bench = a_bench(tmp_path, Hands("15:50"), tape=a_tape(("15:55", 99.9), wiggle=0))
+    bench.bracket("SPY")
+    bench.broker.faults["cancel_all"] = ["dropped"]
+    bench.broker.faults["cancel"] = ["rejected"] * 1000
+    assert run(bench).flat
+    assert len(bench.broker.sent("replace_stop")) == 1
 
 
 def test_an_overdue_flatten_is_an_alert(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -103,14 +103,17 @@ class ExitLadder:
         request_end(lambda: self._means.broker.cancel(order), self._means.note)
 
     def _move(self, stop: Order, position: Position) -> None:
-        """Put a stop whose cancel hangs where the next tick against us fills it."""
+        """Put a stop whose cancel hangs where the next tick against us fills it.
+
+        It only ever comes nearer: a price that has passed it fills it, unless it flees.
+        """
         if not self._means.may_submit():
             return
         self._moved[stop.order_id] = self._means.now()
         tick = _tick(position.current_price)
         step = -tick if stop.side is Side.SELL else tick
         price = _rounded(position.current_price + step, stop.side)
-        if price == stop.stop_price:
+        if stop.stop_price is not None and (price - stop.stop_price) * step >= 0:
             return
         name = flatten_id(self._means.session.on, self._symbol, self._attempt)
         broker = self._means.broker
