@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import operator_commands, prompt_commands, status_commands
+from console import operator_commands, prompt_commands, replay_commands, status_commands
 from console.usage import UsageError, parse_date
 from tools.core.errors import ActiveTraderError, ConfigError
 
@@ -42,6 +42,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 operator_commands.register(app)
 prompt_commands.register(app)
+replay_commands.register(app)
 status_commands.register(app)
 
 
