@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.builders import a_ticket
-from tests.trading import Bench, a_bench, opened, reasons, state
+from tests.builders import a_ticket, a_time
+from tests.trading import Bench, a_bench, opened, reasons, state, turn
 from tools.core.alerts import AlertKind
 from tools.core.safety import DenialReason, TradingState
+from tools.core.trading import BrokerClock
 
 
 @pytest.fixture
@@ -76,3 +77,31 @@ def test_a_slow_answer_is_no_difference(bench: Bench) -> None:
     bench.broker.faults["clock"] = [before_and_after]
     bench.room.monitor.look()
     assert state(bench) is TradingState.ACTIVE
+
+
+@pytest.mark.parametrize(("ahead", "closes", "due"), [(6, "16:00", "15:50"), (0, "13:00", "12:56")])
+def test_the_flatten_comes_earlier_when_our_clock_is_slow_or_the_broker_closes_early(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, ahead: int, closes: str, due: str
+) -> None:
+    def clock() -> BrokerClock:
+        now = bench.hands.read() + timedelta(minutes=ahead)
+        tomorrow = a_time("09:30") + timedelta(days=1)
+        return BrokerClock(
+            at=now,
+            market_open=now < a_time(closes),
+            next_open=tomorrow,
+            next_close=a_time(closes),
+        )
+
+    monkeypatch.setattr(bench.broker.inner, "clock", clock)
+    bench.room.desk.submit(a_ticket(stop="98"))
+    bench.room.monitor.look()
+    bench.hands.now = a_time(due) - timedelta(seconds=1)
+    bench.room.monitor.turn(bench.hands.wait)
+    assert bench.held() != {}
+    assert bench.room.monitor.next_wake() == a_time(due)
+    turn(bench, due)
+    assert bench.held() == {}
+    asked = len(bench.broker.sent())
+    turn(bench)
+    assert len(bench.broker.sent()) == asked

@@ -10,7 +10,7 @@ from tests.builders import a_session, a_ticket, a_time
 from tests.trading import TODAY, Bench, Hands, a_bench, a_tape, buy, state, turn
 from tools.core.safety import DenialReason, RiskLimits, TradingState
 from tools.execution import certificates
-from tools.execution.certificate_chain import read_chain
+from tools.execution.certificate_chain import append, read_chain
 from tools.execution.certificates import (
     Certifier,
     Occasion,
@@ -162,6 +162,24 @@ class TestTheNextMorning:
         again.room.notary.acknowledge(TODAY, by="operator", reason="sold by hand")
         assert state(again) is TradingState.ACTIVE
         assert state(again.restart()) is TradingState.ACTIVE
+
+    def test_flat_at_noon_says_nothing_of_the_evening(self, bench: Bench) -> None:
+        turn(bench)
+        bench.room.monitor.request_flatten("operator")
+        turn(bench, "11:00")
+        bench.room.control.reset("go on", "operator")
+        turn(bench, "11:01")
+        buy(bench)
+        again = tomorrow(bench, "09:40")
+        assert (last(again)["session"], last(again)["flat"]) == (str(TODAY), False)
+        assert state(again) is TradingState.REDUCING
+
+    def test_a_line_of_another_kind_keeps_the_entries_closed_and_the_room_open(
+        self, bench: Bench
+    ) -> None:
+        append(certificates_path(bench.home), {"kind": "a later version's"})
+        again = tomorrow(bench)
+        assert "cannot be read" in again.room.control.current().reason
 
     def test_not_flat_blocks_even_when_nothing_is_held_any_more(self, bench: Bench) -> None:
         turn(bench)

@@ -104,7 +104,7 @@ class Auditor:
                 self._write_trades(look, began)
                 self._watch_breakers(look, began)
             self._write_position(look, event)
-            self._clock.look()
+            self._books.heard(self._clock.look())
             self._books.compared(resolved and (began is None or self._agree(look, began)))
             busy = working(look.orders) or self._store.open_intents() or look.positions
             self.idle = not busy

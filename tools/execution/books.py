@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tools.core.session import Session
-from tools.core.trading import Order, Position
+from tools.core.trading import BrokerClock, Order, Position
 from tools.execution.premises import Premises
 from tools.execution.trading_control import TradingControl
 from tools.journal.order_ids import Leg
@@ -29,6 +29,8 @@ class Books:
         self.reconciled = False
         """Compared with the broker's since the start; until then there are no entries."""
         self._compared_at: datetime | None = None
+        self.early = timedelta(0)
+        """How much sooner the broker closes than our table says by our clock, as last heard."""
         self.compare: Callable[[], object] = lambda: None
         """Compares them; the auditor puts itself here."""
 
@@ -37,6 +39,13 @@ class Books:
         self.reconciled = agree
         if agree:
             self._compared_at = self._now()
+
+    def heard(self, said: BrokerClock) -> None:
+        """The broker's clock has just said so: our clock may be slow, our table out of date."""
+        session, self.early = self.session(), timedelta(0)
+        if session is not None and said.market_open:
+            left = said.next_close - said.at
+            self.early = max(self.early, session.close_at - self._now() - left)
 
     def freshen(self) -> None:
         """Have them compared again before they are ruled by, if that was some time ago."""

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from tools.core.alerts import AlertKind, alert
+from tools.core.trading import BrokerClock
 from tools.execution.premises import Premises
 from tools.execution.trading_control import TradingControl
 
@@ -22,15 +23,15 @@ class ClockCheck:
         self._broker, self._now, self._control = premises.broker, premises.now, control
         self._apart = False
 
-    def look(self) -> None:
-        """Raises BrokerUnavailable.
+    def look(self) -> BrokerClock:
+        """What the broker's clock says. Raises BrokerUnavailable.
 
         The broker read its clock between our question and its answer: as far as the round trip
         may explain the difference, it does.
         """
         asked = self._now()
-        said = self._broker.clock().at
-        off = max(asked - said, said - self._now(), timedelta(0))
+        said = self._broker.clock()
+        off = max(asked - said.at, said.at - self._now(), timedelta(0))
         if off <= MOST_APART:
             self._apart = False
             self._control.open_entries(CLOCK)
@@ -39,3 +40,4 @@ class ClockCheck:
             words = f"our clock and the broker's are {off.total_seconds():.1f} s apart"
             logger.critical("CLOCK SKEW: %s", words, extra=alert(AlertKind.CLOCK_SKEW))
             self._control.close_entries(CLOCK, words)
+        return said

@@ -7,10 +7,11 @@ acknowledges.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tools.core.alerts import AlertKind, alert
 from tools.core.reports import FlattenReport
@@ -147,7 +148,8 @@ class Notary:
         if session is None or session.on in standing.acknowledged:
             return None
         occasion = Occasion.LATE if now >= session.close_at + LATE else Occasion.CLOSE
-        if (last := standing.last.get(session.on)) is None:
+        last = standing.last.get(session.on)
+        if last is None or not _of_the_end(last, session):
             return session, occasion
         coming = self._books.session()
         idle = coming is None or now < coming.wake_at
@@ -177,9 +179,9 @@ class Notary:
             self._standing = standing = read_standing(self._path)
             self._seen = stamp
             reason = self._objection(standing)
-        except OSError as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             self._standing, self._seen = None, None
-            reason = f"the certificates cannot be read: {error}"
+            reason = f"the certificates cannot be read, {self._path}: {error!r}"
         if reason:
             self._control.close_entries(CERTIFICATES, reason)
         else:
@@ -201,8 +203,10 @@ class Notary:
             why = "; ".join(standing.last[unsettled[-1]]["why_not"])
             return f"the session of {unsettled[-1]} did not end flat: {why}"
         latest = self._latest(self._now() - VERIFY_DELAY, standing)
-        if latest and latest.on not in standing.last and latest.on not in standing.acknowledged:
-            return f"the session of {latest.on} {MISSING}"
+        if latest and latest.on not in standing.acknowledged:
+            last = standing.last.get(latest.on)
+            if last is None or not _of_the_end(last, latest):
+                return f"the session of {latest.on} {MISSING}"
         return ""
 
     def _in_question(self) -> date | str:
@@ -226,6 +230,11 @@ class Notary:
     def _unwritten(self, error: OSError) -> None:
         words = "no certificate could be written: %s"
         logger.critical(words, error, extra=alert(AlertKind.CERTIFICATE))
+
+
+def _of_the_end(last: Mapping[str, Any], session: Session) -> bool:
+    """Flat at noon says nothing of the evening: trading may have gone on."""
+    return not last["flat"] or datetime.fromisoformat(last["at"]) >= session.flatten_at
 
 
 def _news(certificate: Certificate, standing: Standing) -> bool:

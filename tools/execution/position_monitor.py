@@ -102,7 +102,7 @@ class PositionMonitor:
         else:
             wake = min(now + self._period, max(now, self._audit_due))
         others = [self._notary.next_due(), self._overnight.next_due()]
-        if session is not None and now < (watchdog := session.flatten_at + WATCHDOG_DELAY):
+        if session is not None and now < (watchdog := self._flatten_at(session) + WATCHDOG_DELAY):
             others.append(watchdog)
         return min((wake, *(max(now, one) for one in others if one)))
 
@@ -160,14 +160,19 @@ class PositionMonitor:
         session, now = self._books.begun_session(), self._premises.now()
         if self._asked or session is None:
             return self._asked
-        overdue = session.flatten_at + WATCHDOG_DELAY <= now < session.close_at
-        if overdue and not (self._report and _settles(self._report, session.flatten_at)):
+        flatten_at = self._flatten_at(session)
+        overdue = flatten_at + WATCHDOG_DELAY <= now < session.close_at
+        if overdue and not (self._report and _settles(self._report, flatten_at)):
             words = "nobody has flattened the session: the monitor does"
             logger.warning(words, extra=alert(AlertKind.FLATTEN_OVERDUE))
             self.request_flatten(MONITOR)
         elif closer := self._closer(session):
             self.request_flatten(closer)
         return self._asked
+
+    def _flatten_at(self, session: Session) -> datetime:
+        """By the table, and earlier if the broker closes earlier."""
+        return session.flatten_at - self._books.early
 
     def _closer(self, session: Session) -> str:
         """Who wants all closed in mid-session, while there is something to close."""
