@@ -129,14 +129,13 @@ class Cycle:
 
         A price that an entry rests on may be `cited_seconds` of market time old.
         """
-        self._evidence = lambda: Evidence(clock.now, cited_seconds)
         self.ladder, self.budget = Ladder(), budget
         self.announce: Callable[[State], None] = lambda _: None
         """Is told of each state that is entered."""
         self._cooldowns = cooldowns or Cooldowns()
         self._clock, self._tools, self._agent = clock, tools, agent
         self._watchlist, self._deadline_seconds = watchlist, deadline_seconds
-        self._simulated_time = simulated_time
+        self._simulated_time, self._cited_seconds = simulated_time, cited_seconds
 
     def memory(self) -> dict[str, Any]:
         """What is carried from cycle to cycle, as JSON values."""
@@ -159,7 +158,7 @@ class Cycle:
             prompt_hash=prompt.hash,
             next_at=next_start(session, now, BUSY_MINUTES, now),
         )
-        tools = _WatchedTools(self._tools, report, self._evidence())
+        tools = _WatchedTools(self._tools, report, Evidence(self._clock.now, self._cited_seconds))
         try:
             await self._pass(report, tools, session, prompt, last_denials)
         except TimeoutInSimulation:

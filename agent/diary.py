@@ -155,6 +155,8 @@ def _decision(decision: Decision) -> dict[str, Any]:
             "quantity": decision.quantity,
             "stop_price": decision.stop_price,
             "target_price": decision.target_price,
+            "price": decision.price,
+            "price_at": decision.price_at and decision.price_at.isoformat(),
         }
     return wish
 

@@ -35,6 +35,10 @@ class Tuning(Protocol):
     def refusal_pause_minutes(self) -> int:
         """How long an entry that the desk refused is not proposed again."""
 
+    @property
+    def cited_price_seconds(self) -> int:
+        """How old a price may be that an entry rests on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentOptions:

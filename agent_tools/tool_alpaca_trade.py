@@ -10,12 +10,12 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
 import anyio.from_thread
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from agent_tools._certificate_doors import CertificateDoors
 from agent_tools._mcp_server import Role, ToolServer, serve
@@ -126,11 +126,14 @@ class TradeTools:
         quantity: Shares | None = None,
         stop_price: Price | None = None,
         target_price: Price | None = None,
+        price: Price | None = None,
+        price_at: AwareDatetime | None = None,
         earlier: Annotated[list[Earlier] | None, AGENT_ONLY] = None,
         decision_id: Annotated[str, AGENT_ONLY] = "",
     ) -> Verdict:
         """Check an entry against every rule without sending it. A denial lists all reasons."""
         ticket = _ticket(symbol, confidence, "", decision_id, quantity, stop_price, target_price)
+        ticket = _citing(ticket, price, price_at)
         bought = {one.symbol: Decimal(one.quantity) for one in earlier or ()}
         return Verdict.of(self._desk.preview(ticket, bought))
 
@@ -142,15 +145,20 @@ class TradeTools:
         quantity: Shares | None = None,
         stop_price: Price | None = None,
         target_price: Price | None = None,
+        price: Price | None = None,
+        price_at: AwareDatetime | None = None,
         decision_id: Annotated[str, AGENT_ONLY] = "",
         prompt_hash: Annotated[Hash, AGENT_ONLY] = "",
         epoch: Epoch = 0,
     ) -> Placed:
-        """Buy. The desk sizes it (quantity is a ceiling) and sets a 2xATR stop if none is given."""
+        """Buy. The desk sizes it (quantity is a ceiling) and sets a 2xATR stop if none is given.
+
+        price and its time price_at, as a tool told them, are what the decision rests on: required.
+        """
         ticket = _ticket(
             symbol, confidence, reason, decision_id, quantity, stop_price, target_price
         )
-        ticket = replace(ticket, prompt_hash=prompt_hash)
+        ticket = _citing(replace(ticket, prompt_hash=prompt_hash), price, price_at)
         return self._obey(epoch, symbol, lambda: self._desk.submit(ticket))
 
     def cancel_order(self, client_order_id: OrderId, epoch: Epoch = 0) -> Placed:
@@ -218,6 +226,10 @@ def _ticket(
         stop_price=None if stop_price is None else Decimal(str(stop_price)),
         target_price=None if target_price is None else Decimal(str(target_price)),
     )
+
+
+def _citing(ticket: OrderTicket, price: float | None, at: datetime | None) -> OrderTicket:
+    return replace(ticket, cited_price=None if price is None else Decimal(str(price)), cited_at=at)
 
 
 def counter(

@@ -10,7 +10,7 @@ from tools.schedule.market_hours import new_york
 
 type Record = dict[str, Any]
 
-COLUMNS = ("at", "kind", "symbol", "answer", "quantity", "why")
+COLUMNS = ("at", "kind", "symbol", "answer", "quantity", "cited", "why")
 GATE_COLUMNS = ("rule", "gate", "measured", "limit", "key", "message")
 
 
@@ -30,6 +30,7 @@ def rows(found: Sequence[Record]) -> list[Record]:
             "symbol": line["symbol"],
             "answer": _answer(line),
             "quantity": line["quantity"],
+            "cited": _cited(line),
             "why": _why(line),
         }
         for line in found
@@ -50,6 +51,12 @@ def _answer(line: Record) -> str:
     if not line["approved"]:
         return "refused"
     return "bought" if line["kind"] == "order" else "allowed"
+
+
+def _cited(line: Record) -> str:
+    """The price that the proposal says it rests on, and when that was; "" if it says nothing."""
+    price, at = line.get("cited_price"), line.get("cited_at")
+    return f"{price} at {new_york(datetime.fromisoformat(at)):%H:%M:%S}" if price and at else ""
 
 
 def _why(line: Record) -> str:

@@ -54,6 +54,9 @@ Buy only when all of these hold; otherwise wait, which costs nothing:
 - strength is at least ENTRY_STRENGTH with coverage of at least 0.5
 - the volume of the last minutes confirms the move (volume_ratio about 1 or more)
 - get_levels leaves room: the next resistance is further above than the stop is below
+Say in preview_order and place_order what the entry rests on: price and price_at, copied exactly from an
+answer of this cycle (a quote's bid, ask or mid and its at) or from the snapshot (a signal's price and its
+price_at, else prices_at). An entry without them, with others, or with old ones is refused: get_quotes, look again.
 Prefer the strongest signal; one or two new positions in a cycle are enough. Your confidence is your
 honest probability that the trade works; size is the desk's business. After a losing exit leave the
 symbol alone for half an hour.

@@ -120,6 +120,9 @@ ACCOUNT = {"cash": 100000.0, "equity": 100000.0, "day_pnl_fraction": 0.0}
 RISK = {"trading_state": "ACTIVE", "entries_open": True, "min_confidence": 0.6}
 APPROVED = {"approved": True, "quantity": 10, "denials": [], "notes": []}
 
+CITED = {"price": 50.0, "price_at": "2999-12-31T20:59:00Z"}
+"""What the signals of FakeTools tell: later than any clock of a test, and so never old."""
+
 PARAMETERS = {
     "get_account": (),
     "get_positions": (),
@@ -180,7 +183,7 @@ class FakeTools:
 
 def a_signal_each(symbols: Sequence[str]) -> Mapping[str, Any]:
     """The answer of a data server that knows every symbol, and nothing of note about it."""
-    return {"signals": [{"symbol": symbol, "price": 50.0} for symbol in symbols]}
+    return {"signals": [{"symbol": symbol, **CITED} for symbol in symbols]}
 
 
 def filled(symbol: str, **_: object) -> Mapping[str, Any]:
@@ -263,7 +266,8 @@ def _raw(value: Mapping[str, Any]) -> str:
 
 
 def _spec(name: str, required: tuple[str, ...]) -> Mapping[str, Any]:
-    optional = ("quantity", "stop_price", "target_price") if name == "place_order" else ()
+    entry = ("quantity", "stop_price", "target_price", "price", "price_at")
+    optional = entry if name in ("preview_order", "place_order") else ()
     properties: dict[str, Any] = {parameter: {} for parameter in (*required, *optional)}
     parameters = {"type": "object", "properties": properties, "required": list(required)}
     return {

@@ -79,6 +79,7 @@ class AgentConfig(_Section):
     symbol_failures: int = Field(3, ge=1, le=20)
     symbol_pause_minutes: int = Field(15, ge=0, le=240)
     refusal_pause_minutes: int = Field(15, ge=0, le=240)
+    cited_price_seconds: int = Field(120, ge=5, le=900)
     strategic_goal: str = Field("steady gains with small losses", min_length=1, max_length=200)
     risk_appetite: int = Field(50, ge=0, le=100)
 

@@ -207,7 +207,10 @@ async def _answer(
                 return await tickets.enter(arguments)
             case "close_position":
                 return await tickets.leave(arguments)
-        result = await tools.call(call.name, arguments)
+        if call.name == "preview_order":
+            result = await tickets.preview(arguments)
+        else:
+            result = await tools.call(call.name, arguments)
     except (BadCall, BadTicket) as error:
         return _refused(error)
     except Unavailable as error:

@@ -8,17 +8,18 @@ then entries, each in the order of asking.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from agent.evidence import Evidence
 from tools.core.decisions import Action, Decision
 from tools.core.errors import ActiveTraderError, OutcomeUnknown, Unavailable
 from tools.core.safety import Denial, DenialReason
-from tools.core.seams import ToolBox
+from tools.core.seams import ToolBox, ToolResult
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
@@ -31,15 +32,22 @@ class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class EntryForm(_Form):
-    """What `place_order` is called with."""
+class PreviewForm(_Form):
+    """What `preview_order` is called with; `price` and `price_at` are what it rests on."""
 
     symbol: Annotated[str, Field(min_length=1, max_length=12)]
     confidence: Annotated[float, Field(ge=0, le=1)]
-    reason: Text
     quantity: Annotated[Decimal, Field(gt=0)] | None = None
     stop_price: Annotated[Decimal, Field(gt=0)] | None = None
     target_price: Annotated[Decimal, Field(gt=0)] | None = None
+    price: Annotated[Decimal, Field(gt=0)] | None = None
+    price_at: AwareDatetime | None = None
+
+
+class EntryForm(PreviewForm):
+    """What `place_order` is called with."""
+
+    reason: Text
 
 
 class ExitForm(_Form):
@@ -89,7 +97,7 @@ class TicketBook:
 
         `prompt_hash` goes with every entry: the desk journals under which prompt it was wished.
         `left_alone` are the symbols that are not to be entered now, each with the reason; with
-        `evidence` no symbol is entered of which nothing was read.
+        `evidence` an entry must rest on a price that was read.
         """
         self._left_alone, self._evidence = left_alone, evidence
         self._tools, self._cycle_id, self._prompt_hash = tools, cycle_id, prompt_hash
@@ -104,7 +112,9 @@ class TicketBook:
         return (*(ticket.decision for ticket in self._tickets), *self._holds)
 
     async def enter(self, arguments: Mapping[str, Any]) -> str:
-        """Record an entry if the desk would let it through, and answer with the desk's words.
+        """Record an entry with the desk's verdict, and answer with its words.
+
+        One that does not rest on what was read is denied here.
 
         Raises BadTicket, or what the desk's server raises.
         """
@@ -112,22 +122,28 @@ class TicketBook:
         self._refuse_second(form.symbol)
         if why := self._left_alone.get(form.symbol):
             raise BadTicket(f"{form.symbol} is left alone: {why}")
-        if self._evidence and not self._rests_on(form.symbol):
-            raise BadTicket(f"no price of {form.symbol} was read in this cycle: get_quotes first")
         asked = _as_json(form)
-        preview = {key: value for key, value in asked.items() if key != "reason"}
-        # From here on the desk counts the decision's age.
-        counted = {"earlier": self._earlier(), "decision_id": self._next_id()}
-        result = await self._tools.call("preview_order", {**preview, **counted})
-        if result.is_error:
-            raise BadTicket(result.text)
         decision = Decision(
             decision_id=self._next_id(),
             action=Action.BUY,
             rests_on=self._rests_on(form.symbol),
             **form.model_dump(),
         )
+        if why := self._objection(form):
+            return self._record(decision, "place_order", asked, _uncited(form.symbol, why))
+        preview = {key: value for key, value in asked.items() if key != "reason"}
+        # From here on the desk counts the decision's age.
+        counted = {"earlier": self._earlier(), "decision_id": decision.decision_id}
+        result = await self._tools.call("preview_order", {**preview, **counted})
+        if result.is_error:
+            raise BadTicket(result.text)
         return self._record(decision, "place_order", asked, result.data)
+
+    async def preview(self, arguments: Mapping[str, Any]) -> ToolResult:
+        """The desk's view of an entry that is not recorded. Raises as `enter` does."""
+        if why := self._objection(_read(PreviewForm, arguments)):
+            raise BadTicket(why)
+        return await self._tools.call("preview_order", arguments)
 
     async def leave(self, arguments: Mapping[str, Any]) -> str:
         """Record the exit from a position that is held. Raises as `enter` does."""
@@ -225,6 +241,12 @@ class TicketBook:
             if one.preview.approved and one.decision.action is Action.BUY
         ]
 
+    def _objection(self, form: PreviewForm) -> str:
+        """What is wrong with the price that an entry rests on, "" if nothing is."""
+        if self._evidence is None:
+            return ""
+        return self._evidence.objection(form.symbol, form.price, form.price_at)
+
     def _rests_on(self, symbol: str) -> tuple[str, ...]:
         return self._evidence.of(symbol) if self._evidence else ()
 
@@ -245,14 +267,23 @@ def _read[Form: _Form](form: type[Form], arguments: Mapping[str, Any]) -> Form:
 
 def _as_json(form: _Form) -> dict[str, Any]:
     """The form's fields that were given, as the JSON values a strict server takes."""
-    return {
-        key: _number(value) if isinstance(value, Decimal) else value
-        for key, value in form.model_dump(exclude_none=True).items()
-    }
+    return {key: _plain(value) for key, value in form.model_dump(exclude_none=True).items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return _number(value) if isinstance(value, Decimal) else value
 
 
 def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _uncited(symbol: str, why: str) -> Mapping[str, Any]:
+    """The agent's own verdict, in the words of a desk's."""
+    denial = {"reason": DenialReason.CITATION, "message": why}
+    return {"approved": False, "symbol": symbol, "quantity": 0, "denials": [denial]}
 
 
 def _denied(decision: Decision, denial: Denial) -> Outcome:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mcp import Tool
 
-PINNED = "dc33cef96d157c890775e4c4d807a3598db5332fe934210cd00a7491afd2b714"
+PINNED = "8017b4d38b8aa3ad5371aead2c32acc466c4044ff67c12628c4de79a7322c0fc"
 
 
 def fingerprint(tools: Sequence[Tool]) -> str:

@@ -123,6 +123,7 @@ def _denials(scene: Scene, symbol: str) -> set[str]:
 def _proposal(scene: Scene, symbol: str) -> dict[str, Any]:
     """The ticket but for its reason; without a target once the desk has refused one."""
     proposal: dict[str, Any] = {"symbol": symbol, "confidence": scene.confidence(symbol)}
+    proposal |= scene.citation(symbol)
     target = _target(scene, symbol)
     if target is not None and "target" not in _denials(scene, symbol):
         proposal["target_price"] = target

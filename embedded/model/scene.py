@@ -86,6 +86,15 @@ class Scene:
         quotes = self.answer("get_quotes") or {}
         return _by_symbol(quotes.get("quotes")).get(symbol, {})
 
+    def citation(self, symbol: str) -> dict[str, Any]:
+        """What an entry rests on: the ask, else the signal's price, with its time."""
+        quote, signal = self.quote(symbol), self.signals.get(symbol, {})
+        at = signal.get("price_at") or self.snapshot.get("prices_at")
+        for price, when in ((quote.get("ask"), quote.get("at")), (signal.get("price"), at)):
+            if price and when:
+                return {"price": price, "price_at": when}
+        return {}
+
     def objection(self, symbol: str) -> str | None:
         """Why the snapshot speaks against an entry, None when it does not."""
         strength, least = self.strength(symbol), number(self.risk, "min_confidence")

@@ -108,6 +108,8 @@ class Mischief:
             "quantity": lambda: draw.choice((1, 7, 100, 10_000, 1_000_000)),
             "stop_price": lambda: round(draw.uniform(94, 100), draw.choice((2, 2, 7))),
             "target_price": lambda: round(draw.uniform(99, 130), 2),
+            "price": lambda: round(draw.uniform(90, 120), 2),
+            "price_at": lambda: f"2013-10-07T{draw.randint(10, 29)}:30:00-04:00",
             "client_order_id": lambda: draw.choice(self._ids),
             "decision_id": lambda: f"D-2013-10-07-{draw.randint(1, 40)}-{draw.randint(1, 3)}",
             "epoch": lambda: self._epoch + draw.choice((-self._epoch, -1, *(0,) * 8, 1)),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from tests.doubles import CITED
 from tests.stub_server import HTML, Fault, Reply, Request, StubServer
 
 KEY = "sk-conformance"
@@ -78,7 +79,7 @@ def calls(*wanted: dict[str, Any], reasoning: str | None = None) -> Json:
     return message if reasoning is None else message | {"reasoning_content": reasoning}
 
 
-ENTRY = call("place_order", {"symbol": "SPY", "confidence": 0.8, "reason": "breakout"})
+ENTRY = call("place_order", {"symbol": "SPY", "confidence": 0.8, "reason": "breakout", **CITED})
 
 
 @dataclass

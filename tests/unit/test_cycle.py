@@ -15,6 +15,7 @@ from agent.faults import TimeoutInSimulation
 from agent.prompt_file import Prompt
 from tests.builders import a_session
 from tests.doubles import (
+    CITED,
     FakeTools,
     JumpClock,
     ScriptedModel,
@@ -32,7 +33,7 @@ from tools.journal import history
 pytestmark = pytest.mark.anyio
 
 PROMPT = Prompt(system="be brief", cycle="Decide.", hash="abc123")
-ENTRY = ("place_order", {"symbol": "SPY", "confidence": 0.8, "reason": "breakout"})
+ENTRY = ("place_order", {"symbol": "SPY", "confidence": 0.8, "reason": "breakout", **CITED})
 ALL_STATES = ["PERCEPTION", "REASONING", "RISK_CHECK", "EXECUTION", "LEARNING"]
 
 
@@ -74,7 +75,7 @@ async def test_the_snapshot_ends_the_message_and_holds_what_a_decision_needs() -
     snapshot = json.loads(tail.removesuffix("</snapshot>"))
     assert list(snapshot) == [
         *("now", "session", "cycle", "account", "positions", "open_orders", "risk", "signals"),
-        *("round_trips_today", "last_denials"),
+        *("round_trips_today", "last_denials", "prices_at"),
     ]
     assert snapshot["now"] == "2013-10-07T10:30:00-04:00"
     assert snapshot["session"] == {
@@ -212,7 +213,8 @@ async def test_the_diary_keeps_decisions_timings_and_a_readable_transcript(tmp_p
     assert lines[0] == "=== cycle #145, 2013-10-07 10:30:00 ET ==="
     assert lines.count("system: be brief") == 1
     assert r"assistant: line one\nline\u202e two" in lines
-    assert 'call: place_order {"symbol":"SPY","confidence":0.8,"reason":"breakout"}' in lines
+    asked = json.dumps(ENTRY[1], separators=(",", ":"))
+    assert f"call: place_order {asked}" in lines
     assert "verdict: D-2013-10-07-145-1 approved 10, AT-1-SPY filled, 10 at 50.0" in lines
     assert "verdict: D-2013-10-07-145-1 refused, confidence: 0.4 is below 0.6" in lines
     timing: dict[str, Any] = history.read(folder / "timings.jsonl")[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.doubles import RISK, FakeTools, a_position, calls, says
+from tests.doubles import CITED, RISK, FakeTools, a_position, calls, says
 from tests.unit.test_trading_day import World
 from tools.core.errors import ModelOutOfCredit, ModelUnavailable, Unavailable
 from tools.core.safety import TradingState
@@ -18,7 +18,7 @@ from tools.journal import history
 
 pytestmark = pytest.mark.anyio
 
-ENTRY = ("place_order", {"symbol": "SPY", "confidence": 0.8, "reason": "breakout"})
+ENTRY = ("place_order", {"symbol": "SPY", "confidence": 0.8, "reason": "breakout", **CITED})
 OPEN, NOON = "25T09:29", "25T12:00"
 type Messages = Sequence[Mapping[str, Any]]
 

@@ -1,6 +1,7 @@
 """What a mind thinks and wants: signals and decisions. Neither can move a share."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -34,6 +35,7 @@ class Decision:
     `decision_id` is `D-<session>-<cycle>-<number>`: nothing in it depends on wall time or chance.
     `confidence` is 0…1 for an entry; exits and holds state none. `rests_on` are the readings of the
     symbol's market in that cycle, as the agent saw them: which tool, when, and how old the data.
+    `price` and `price_at` are what the mind itself says that an entry rests on.
     """
 
     decision_id: str
@@ -44,4 +46,6 @@ class Decision:
     quantity: Decimal | None = None
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
+    price: Decimal | None = None
+    price_at: datetime | None = None
     rests_on: tuple[str, ...] = ()

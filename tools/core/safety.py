@@ -57,6 +57,7 @@ class DenialReason(StrEnum):
     QUOTE = "quote"
     COLLAR = "collar"
     STALE = "stale"
+    CITATION = "citation"
     CONFIDENCE = "confidence"
     VOLUME = "volume"
     VALUE = "value"

@@ -75,7 +75,8 @@ class OrderTicket:
     """What a mind may ask for: a view of one symbol, never an order.
 
     `quantity` is a ceiling in whole shares, None leaves the size to the desk. `stop_price` None
-    asks for the default stop. `confidence` is 0…1.
+    asks for the default stop. `confidence` is 0…1. `cited_price` at `cited_at` is what the mind
+    says that it read: the agent compares that with the tools' answers, the desk only notes it.
     """
 
     symbol: str
@@ -87,6 +88,8 @@ class OrderTicket:
     quantity: Decimal | None = None
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
+    cited_price: Decimal | None = None
+    cited_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

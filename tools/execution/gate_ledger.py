@@ -35,6 +35,8 @@ class GateLedger:
             "confidence": _finite(ticket.confidence),
             "reason": ticket.reason,
             "asked": ticket.quantity,
+            "cited_price": ticket.cited_price,
+            "cited_at": ticket.cited_at.isoformat() if ticket.cited_at else None,
             "approved": verdict.approved,
             "quantity": verdict.quantity,
             "entry_price": verdict.entry_price,
