@@ -220,7 +220,7 @@ def account_of(raw: Any) -> Account:
 
 def positions_of(raw: Any) -> tuple[Position, ...]:
     """All positions, by symbol."""
-    return tuple(sorted(map(_position, raw), key=lambda position: position.symbol))
+    return tuple(sorted(map(_position, _listed(raw)), key=lambda position: position.symbol))
 
 
 def _position(raw: Any) -> Position:
@@ -250,34 +250,43 @@ def instrument_of(raw: Any) -> Instrument:
 
 def orders_of(raw: Any) -> tuple[Order, ...]:
     """Orders, in the order of the answer."""
-    return tuple(map(order_of, raw))
+    return tuple(map(order_of, _listed(raw)))
+
+
+def _listed(raw: Any) -> list[Any]:
+    """A list: an empty answer of another kind does not say that there is nothing."""
+    if not isinstance(raw, list):
+        raise TypeError(f"not a list: {type(raw).__name__}")
+    return raw
 
 
 def order_of(raw: Any) -> Order:
     """One order, its legs included.
 
-    Orders of other hands come in kinds we do not use: a state we do not know may still act, so it
-    counts as NEW; stop-limit and trailing stops are stops; an order by dollars has no quantity but
-    its fills.
+    Orders of other hands come in kinds we do not use, and must not hide our own: a state we do not
+    know may still act, so it counts as NEW; stop-limit and trailing stops are stops; an order by
+    dollars has no quantity but its fills; one of several legs has no symbol and no side of its own,
+    and its legs no type.
     """
-    filled_quantity = _decimal(raw["filled_qty"])
-    kind = "stop" if raw["type"] in ("stop_limit", "trailing_stop") else raw["type"]
+    filled_quantity = _decimal(raw["filled_qty"] or 0)
+    kind = "stop" if raw.get("type") in ("stop_limit", "trailing_stop") else raw.get("type")
+    quantity = raw.get("qty")
     return Order(
         order_id=str(raw["id"]),
         client_order_id=str(raw["client_order_id"]),
-        symbol=raw["symbol"],
-        side=Side(raw["side"]),
-        order_type=OrderType(kind),
+        symbol=raw.get("symbol") or "",
+        side=Side(raw.get("side") or Side.BUY),
+        order_type=OrderType(kind or OrderType.MARKET),
         order_class=_named(raw["order_class"], OrderClass.SIMPLE),
         status=_named(raw["status"], OrderStatus.NEW),
-        quantity=filled_quantity if raw["qty"] is None else _decimal(raw["qty"]),
+        quantity=filled_quantity if quantity is None else _decimal(quantity),
         filled_quantity=filled_quantity,
         submitted_at=_instant(raw["submitted_at"]),
-        average_fill_price=_optional(_decimal, raw["filled_avg_price"]),
-        limit_price=_optional(_decimal, raw["limit_price"]),
-        stop_price=_optional(_decimal, raw["stop_price"]),
-        filled_at=_optional(_instant, raw["filled_at"]),
-        legs=orders_of(raw["legs"] or ()),
+        average_fill_price=_optional(_decimal, raw.get("filled_avg_price")),
+        limit_price=_optional(_decimal, raw.get("limit_price")),
+        stop_price=_optional(_decimal, raw.get("stop_price")),
+        filled_at=_optional(_instant, raw.get("filled_at")),
+        legs=orders_of(raw.get("legs") or []),
     )
 
 

@@ -103,6 +103,26 @@ def test_orders_of_other_hands_are_read_too(a_broker: Connect) -> None:
     assert (second.quantity, second.order_type) == (Decimal("0.5"), OrderType.STOP)
 
 
+def test_an_order_of_several_legs_hides_no_other(a_broker: Connect) -> None:
+    """Alpaca leaves out of it what only its legs have, and out of them what only it has."""
+    leg = {key: value for key, value in an_answer(2).items() if key not in ("type", "order_type")}
+    options = an_answer(1, order_class="mleg", legs=[leg | {"symbol": "SPY261120C00600000"}])
+    for name in ("symbol", "side"):
+        del options[name]
+    with StubServer(said([options | {"asset_id": ""}, an_answer(3)])) as server:
+        assert [one.symbol for one in a_broker(server).open_orders()] == ["", "SPY"]
+
+
+@pytest.mark.parametrize("body", [{}, "", None])
+def test_what_is_no_list_does_not_say_that_there_is_nothing(
+    a_broker: Connect, body: object
+) -> None:
+    with StubServer(said(body)) as server:
+        for question in (a_broker(server).positions, a_broker(server).open_orders):
+            with pytest.raises(BrokerUnavailable):
+                question()
+
+
 def test_an_intent_is_sent_as_a_day_order_with_its_legs(a_broker: Connect) -> None:
     with StubServer(said(an_answer())) as server:
         a_broker(server).submit(an_intent("AT-1", limit="100.10", stop="99.01", target="103.5"))
