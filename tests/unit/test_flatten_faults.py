@@ -71,6 +71,16 @@ def test_a_limit_one_percent_through_the_price_goes_first(bench: Bench) -> None:
     assert (intent.order_type, intent.limit_price) == (OrderType.LIMIT, Decimal("99.00"))
 
 
+def test_a_broker_that_answers_all_but_the_time_is_sold_to_by_the_session_table(
+    bench: Bench,
+) -> None:
+    bench.bracket("SPY")
+    bench.broker.faults["clock"] = ["away"] * 1000
+    report = run(bench)
+    assert report.flat
+    assert report.ended_at <= a_time("15:55:35")
+
+
 def test_close_to_the_close_there_is_no_time_for_a_limit(bench: Bench) -> None:
     bench.buy("SPY")
     assert run(bench, "15:59:46").flat

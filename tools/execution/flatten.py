@@ -39,6 +39,9 @@ LAST_SEND = timedelta(seconds=1)
 """Nothing is sent this shortly before the close: it could arrive after it."""
 
 ASK_THE_CLOCK = timedelta(seconds=10)
+WITHOUT_A_CLOCK = timedelta(seconds=30)
+"""Of a flatten whose broker answers all but this: from then on the session table alone counts."""
+
 ANSWERS_SECONDS = 2.0
 """Real seconds that a round waits for answers; a symbol without one waits alone."""
 
@@ -225,7 +228,7 @@ class _Flattening:
         return unknown or now - (self._clock_asked_at or now) >= ASK_THE_CLOCK
 
     def _heard(self, clock: Future[BrokerClock]) -> None:
-        """A clock that does not answer is believed as it was; one that never did is not guessed."""
+        """A clock that does not answer is believed as it was; one that never did is waited for."""
         try:
             told = clock.result()
         except Unavailable as error:
@@ -240,9 +243,12 @@ class _Flattening:
 
     def _may_submit(self) -> bool:
         """In the session by the table and by the broker's clock; asked right before each order."""
-        if self._closes_at is None or not self._in_session():
+        closes_at = self._closes_at
+        if self._clock_asked_at is None and self._now() >= self._started_at + WITHOUT_A_CLOCK:
+            closes_at = self._session.close_at
+        if closes_at is None or not self._in_session():
             return False
-        return self._now() < min(self._closes_at, self._session.close_at) - LAST_SEND
+        return self._now() < min(closes_at, self._session.close_at) - LAST_SEND
 
     def _in_session(self) -> bool:
         return self._session.open_at <= self._now() < self._session.close_at
