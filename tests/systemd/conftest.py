@@ -9,7 +9,16 @@ import pytest
 from tests.systemd.host import Host, copy_checkout, why_not
 
 # The host's exchange knows no way back in time, and the last takes everything away.
-ORDER = ("life", "failures", "flatten_timer", "days", "secrets", "uninstall", "user_mode")
+ORDER = (
+    "document",
+    "life",
+    "failures",
+    "flatten_timer",
+    "days",
+    "secrets",
+    "uninstall",
+    "user_mode",
+)
 FIRST_EVENING = "2026-10-28 20:00:00"
 
 
