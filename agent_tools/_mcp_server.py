@@ -33,7 +33,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -41,6 +41,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agent_tools._bounded_text import bounded_text
 from tools.core.errors import ActiveTraderError
 from tools.core.untrusted import cleaned
 from tools.hosting import Incidents, bind, http_server, sd_notify
@@ -88,7 +89,8 @@ class StrictTool(Tool):
         """Raises ToolError with words that the caller can act on."""
         self._check(arguments)
         try:
-            return await super().run(arguments, context, convert_result)
+            result = await super().run(arguments, context, convert_result)
+            return _in_short(result) if isinstance(result, CallToolResult) else result
         except UnexpectedToolError as error:
             if isinstance(cause := error.__cause__, ActiveTraderError):
                 raise ToolError(cleaned(str(cause))) from cause
@@ -106,6 +108,17 @@ class StrictTool(Tool):
             raise ToolError("; ".join(faults)) from None
         except ValueError:
             raise ToolError("NaN and infinity are not numbers here") from None
+
+
+def _in_short(result: CallToolResult) -> CallToolResult:
+    """The result with a text that is as short as a model should read it."""
+    if result.structured_content is None:
+        return result
+    try:
+        text = bounded_text(result.structured_content)
+    except ValueError as error:
+        raise ToolError(str(error)) from None
+    return result.model_copy(update={"content": [TextContent(type="text", text=text)]})
 
 
 class ToolServer:

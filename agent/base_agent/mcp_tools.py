@@ -7,7 +7,6 @@ cancellation of its caller (python-sdk #915, #3522); `FaultToJsonRpc` answers su
 
 import asyncio
 import contextlib
-import json
 import logging
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -274,10 +273,10 @@ def _compact(schema: Any, definitions: Mapping[str, Any]) -> Any:
 
 
 def _tool_result(name: str, result: CallToolResult) -> ToolResult:
-    if not result.is_error and result.structured_content is not None:
-        text = json.dumps(result.structured_content, separators=(",", ":"))
-        return ToolResult(text=text, data=result.structured_content)
+    """The words are the server's, who bounds them; the data are all there are."""
     lines = [block.text for block in result.content if block.type == "text"]
+    if not result.is_error and result.structured_content is not None:
+        return ToolResult(text="\n".join(lines), data=result.structured_content)
     text = "\n".join(lines).removeprefix(f"Error executing tool {name}: ")
     return ToolResult(text=text, is_error=bool(result.is_error))
 

@@ -133,11 +133,11 @@ async def test_a_parameter_for_the_agent_is_not_shown_to_the_model(shop: Shop) -
     assert "Earlier" not in json.dumps(order)
 
 
-async def test_an_answer_is_compact_json_and_data(shop: Shop) -> None:
+async def test_an_answer_is_the_servers_own_words_and_the_data_beside_them(shop: Shop) -> None:
     async with shop.open(), McpTools([shop.address()]) as tools:
         assert await tools.connect() == 3
         result = await tools.call("get_price", {"symbol": "SPY"})
-    assert result.text == '{"symbol":"SPY","price":1.5}'
+    assert json.loads(result.text) == {"symbol": "SPY", "price": 1.5}
     assert result.data == {"symbol": "SPY", "price": 1.5}
 
 
