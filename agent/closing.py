@@ -4,7 +4,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from agent.models.budget import Budget
 from agent.perception import Book
@@ -69,7 +68,7 @@ def day_summary(session: Session, book: Book, budget: Budget | None = None) -> D
     """The day in numbers, as the broker's fills and the model's bills tell them."""
     summary = daily_summary(
         session.on,
-        [Decimal(str(trip["pnl"])) for trip in book.round_trips],
+        book.gains_usd,
         cash_usd=book.cash_usd,
         equity_usd=book.equity_usd,
         held=book.symbols,

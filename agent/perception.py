@@ -53,6 +53,11 @@ class Book:
         )
 
     @property
+    def gains_usd(self) -> tuple[Decimal, ...]:
+        """What each of today's round trips has gained."""
+        return tuple(Decimal(str(trip["pnl"])) for trip in self.round_trips)
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """What is held."""
         return tuple(one["symbol"] for one in self.positions)
@@ -88,14 +93,23 @@ class Perception:
 
 
 async def read_book(tools: ToolBox) -> Book:
-    """Ask the trade server for account, positions and orders. Raises Unavailable."""
+    """Ask the trade server for account, positions and orders.
+
+    Raises Unavailable, also for answers that are no book: nobody trades by a book half read.
+    """
     orders = await _ask(tools, "get_orders")
-    return Book(
-        account=await _ask(tools, "get_account"),
-        positions=tuple((await _ask(tools, "get_positions"))["positions"]),
-        open_orders=tuple(orders["open_orders"]),
-        round_trips=tuple(orders["round_trips"]),
-    )
+    account, positions = await _ask(tools, "get_account"), await _ask(tools, "get_positions")
+    try:
+        book = Book(
+            account=account,
+            positions=tuple(positions["positions"]),
+            open_orders=tuple(orders["open_orders"]),
+            round_trips=tuple(orders["round_trips"]),
+        )
+        _ = book.cash_usd, book.equity_usd, book.holdings, book.gains_usd
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise Unavailable(f"the book cannot be read ({error!r})") from error
+    return book
 
 
 async def perceive(

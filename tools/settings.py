@@ -28,6 +28,7 @@ from tools.config_files import (
 )
 from tools.core.errors import ConfigError
 from tools.core.market import Market, market_of
+from tools.core.model_names import RETIRED
 from tools.core.safety import FlattenScope, HoldingRules, RiskLimits
 from tools.core.session import Timetable
 from tools.notifications import fault_in
@@ -40,7 +41,6 @@ LIVE_HOST, PAPER_HOST, DATA_HOST = (
     "paper-api.alpaca.markets",
     "data.alpaca.markets",
 )
-RETIRED_MODELS = {"deepseek-chat": "deepseek-flash", "deepseek-reasoner": "deepseek-flash"}
 SHORTEST_FLATTEN = timedelta(minutes=2)
 _KEYS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "DEEPSEEK_API_KEY")
 
@@ -252,7 +252,7 @@ def _enabled_model(config: ConfigFile, path: Path) -> ModelConfig:
     if len(enabled) != 1:
         raise ConfigError(f"{path}: models: exactly one must be enabled, {len(enabled)} are")
     model = enabled[0]
-    if replacement := RETIRED_MODELS.get(model.model):
+    if replacement := RETIRED.get(model.model):
         raise ConfigError(
             f"{path}: models: {model.model!r} is retired at DeepSeek; use {replacement!r}"
         )

@@ -10,10 +10,10 @@ from decimal import Decimal, InvalidOperation
 from agent.models.capabilities import SERVED_AS
 from tools.core.alerts import AlertKind, alert
 from tools.core.errors import ModelMisconfigured, ModelUnavailable
+from tools.core.model_names import RETIRED
 
 logger = logging.getLogger(__name__)
 
-RETIRED = {"deepseek-chat": "deepseek-flash", "deepseek-reasoner": "deepseek-flash"}
 CNY_PER_USD = 7  # roughly: it decides about a warning, nothing else
 
 type Get = Callable[[str], Awaitable[str]]

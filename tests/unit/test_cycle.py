@@ -139,8 +139,8 @@ async def test_an_error_result_of_a_reading_skips_the_cycle_in_its_words() -> No
 
 
 async def test_a_crash_in_a_cycle_stays_in_the_cycle() -> None:
-    report = await run([], FakeTools(get_positions={"nonsense": 1}))
-    assert report.error == "KeyError: 'positions'"
+    report = await run([], FakeTools(get_trading_signals={"nonsense": 1}))
+    assert report.error == "KeyError: 'signals'"
 
 
 async def test_unfinished_reasoning_sends_exits_but_no_entries() -> None:

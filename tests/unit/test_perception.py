@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from agent.perception import Book, Perception, perceive, read_book
+from tests.doubles import FakeTools, a_position
 from tools.core.errors import Unavailable
 from tools.core.seams import ToolResult
 
 WATCHLIST = [f"S{chr(65 + number // 26)}{chr(65 + number % 26)}" for number in range(30)]
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "get_account": {"cash": 100, "equity": 100},
-    "get_positions": {"positions": [{"symbol": "HELD"}]},
+    "get_positions": {"positions": [a_position("HELD")]},
     "get_orders": {"open_orders": [], "round_trips": []},
     "get_risk_status": {"trading_state": "ACTIVE"},
 }
@@ -89,3 +90,23 @@ def test_data_are_stale_when_most_symbols_are() -> None:
     assert seen(10, 900, 900).stale == "the data of 2 of 3 symbols are out of date"
     assert seen(10, 10, 900).stale == ""
     assert seen().stale == ""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"get_account": {}},
+        {"get_account": {"cash": "a lot", "equity": 1}},
+        {"get_account": {"cash": None, "equity": 1}},
+        {"get_positions": {"positions": None}},
+        {"get_positions": {"positions": [{"symbol": "SPY"}]}},
+        {"get_positions": {"positions": ["SPY"]}},
+        {"get_orders": {"open_orders": []}},
+        {"get_orders": {"open_orders": [], "round_trips": [{"pnl": "much"}]}},
+    ],
+    ids=str,
+)
+async def test_a_book_that_cannot_be_read_is_no_book(answers: Mapping[str, Any]) -> None:
+    with pytest.raises(Unavailable, match="the book cannot be read"):
+        await read_book(FakeTools(**answers))
