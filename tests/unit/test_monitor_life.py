@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from agent_tools import _trade_life
@@ -93,6 +96,22 @@ async def test_a_bug_in_a_turn_does_not_end_the_watchdog(
     await live(bench, "15:59")
     assert bench.held() == {}
     assert "the monitor's turn failed" in caplog.messages
+
+
+async def test_the_monitor_turns_while_every_thread_of_the_tools_is_taken(tmp_path: Path) -> None:
+    bench = a_bench(tmp_path, Hands("15:50"))
+    bench.bracket("SPY")
+    limiter, released = anyio.to_thread.current_default_thread_limiter(), threading.Event()
+    async with anyio.create_task_group() as tools:
+        for _ in range(int(limiter.total_tokens)):
+            tools.start_soon(anyio.to_thread.run_sync, released.wait)
+        try:
+            await anyio.wait_all_tasks_blocked()
+            with anyio.fail_after(5):
+                await live(bench, "15:59")
+        finally:
+            released.set()
+    assert bench.held() == {}
 
 
 async def test_a_latch_from_elsewhere_wakes_the_monitor_once_for_each_time_it_is_pulled(
