@@ -88,9 +88,18 @@ def test_outside_the_table_the_calendar_has_ended(hours: MarketHours) -> None:
         hours.current_or_next(datetime(2028, 1, 3, tzinfo=UTC))
 
 
-def test_a_missing_table_names_the_cure(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="manage_services"):
-        MarketHours.load(tmp_path / "none.csv", Timetable())
+def test_a_table_that_cannot_be_read_names_the_cure(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(ConfigError, match="manage_services"):
+            MarketHours.load(path, Timetable())
+
+
+@pytest.mark.parametrize("text", ["", session_table.HEADER + "\n"])
+def test_an_empty_table_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "session_table.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="damaged"):
+        MarketHours.load(path, Timetable())
 
 
 def test_a_damaged_table_is_refused(table: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ class CalendarEnded(ConfigError):
 
 
 class MarketHours:
-    """The exchange's sessions under one timetable. Read once, immutable."""
+    """The exchange's sessions under one timetable. Only `renew` changes them."""
 
     def __init__(self, rows: list[tuple[date, datetime, datetime]], timetable: Timetable) -> None:
         """`rows` are (New York date, open, close) in order, the instants aware UTC."""
@@ -26,17 +26,24 @@ class MarketHours:
 
     @classmethod
     def load(cls, path: Path, timetable: Timetable) -> "MarketHours":
-        """Read the table at `path`. Raises ConfigError when it is missing or torn."""
+        """Read the table at `path`. Raises ConfigError when it is missing, unreadable or torn."""
         try:
             lines = path.read_text(encoding="utf-8").splitlines()[1:]
             rows = [_row(line) for line in lines]
-        except FileNotFoundError:
-            cure = "run ./manage_services.sh setup"
-            raise ConfigError(f"the session table {path} is missing: {cure}") from None
+            if not rows:
+                raise ValueError("it names no session")
+        except OSError as error:
+            words, cure = f"{path}: {error.strerror}", "run ./manage_services.sh setup"
+            raise ConfigError(f"the session table cannot be read, {words}: {cure}") from None
         except ValueError as error:
             cure = f"delete it and run python -m tools.schedule.session_table {path}"
             raise ConfigError(f"the session table {path} is damaged ({error}): {cure}") from None
         return cls(rows, timetable)
+
+    def renew(self, path: Path) -> None:
+        """Read the table again. Raises ConfigError, and then nothing has changed."""
+        fresh = MarketHours.load(path, self._timetable)
+        self._rows, self._closes = fresh._rows, fresh._closes
 
     @property
     def last_day(self) -> date:
