@@ -284,6 +284,7 @@ def mind_content(options: AgentOptions, endpoint: Endpoint) -> dict[str, Any]:
         "symbol_failures": tuning.symbol_failures,
         "symbol_pause_minutes": tuning.symbol_pause_minutes,
         "refusal_pause_minutes": tuning.refusal_pause_minutes,
+        "cited_price_seconds": tuning.cited_price_seconds,
         "simulated_time": options.simulated_time,
         "watchlist": list(options.watchlist),
     }

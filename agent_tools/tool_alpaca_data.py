@@ -39,6 +39,7 @@ from tools.hosting import Incidents, PortTaken, log_to
 from tools.schedule.clocks import ClockLost
 from tools.schedule.market_hours import MarketHours
 from tools.settings import Settings, load
+from tools.simulation.kept import KeptMarket
 from tools.ta_helper import Analyst, warm_up
 from tools.technical_indicators import indicators, read
 from tools.watchdog import feed, reach
@@ -264,8 +265,10 @@ async def _serve(settings: Settings) -> None:
     deliver_alerts(settings)
     async with make_clock(settings) as clock:
         market = make_market_data(settings, clock.now)
+        kept = settings.agent_folder / "tape"
         tools = DataTools(
-            market,
+            # A simulated day was made from a tape: it needs none of its own.
+            market if settings.simulated else KeptMarket(market, kept, clock.now),
             await reach(lambda: make_broker(settings)),
             make_hours(settings),
             clock.now,

@@ -1,7 +1,7 @@
 """`replay --prompt` and `--model`: the market of a recorded day, traded by another mind.
 
 The market is the one that a simulated day was made from; of any other day it is what the data
-server had kept of it (`tools.journal.day_tape`). The other day is an ordinary `simulate`, in which
+server had kept of it (`tools.simulation.kept`). The other day is an ordinary `simulate`, in which
 nobody can see what has not happened yet.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from console import records
@@ -24,6 +25,7 @@ from tools.journal.day_record import Record
 from tools.journal.history import log_folder, read
 from tools.prompts.text import read_text
 from tools.settings import Settings
+from tools.simulation.kept import make_tape
 
 SUMS = ("prompt", "model", "cycles", "entries", "exits", "denials", "trades", "cost", "pnl")
 SHOWN_HASH = 12
@@ -43,18 +45,16 @@ def other_day(settings: Settings, on: date, mind: OtherMind, out: Path | None) -
     Raises UsageError, ConfigError, RecordDamaged, and what `console.simulation.run` raises.
     """
     record = recorded_day(settings.agent_folder, on)
-    plan = _plan(settings, on, _cash(record, on), out)
     if mind.prompt:
         settings.prompt_settings.accept(read_text(mind.prompt), str(mind.prompt))
-        plan = replace(plan, prompt_file=mind.prompt.resolve())
-    if mind.model:
-        plan = replace(plan, config=_with_model(plan.config, settings, mind.model))
-    report = asyncio.run(run(plan))
+    with TemporaryDirectory(prefix="active-trader-tape-") as tape:
+        plan = _plan(settings, _request(settings, record, on, out, Path(tape)), mind)
+        report = asyncio.run(run(plan))
     folder = Path(report["home"]) / "data" / "agent_data" / settings.model.signature
     recorded, other = _Day.of(settings.agent_folder, on), _Day.of(folder, on)
     return {
         "date": str(on),
-        "market": str(plan.tape) if plan.tape else f"synthetic, seed {plan.seed}",
+        "market": _market(plan, Path(tape).resolve()),
         "recorded": recorded.sums(),
         "other": {**other.sums(), "flat": report["flat"], "home": report["home"]},
         "decisions": _beside(recorded.acts(), other.acts()),
@@ -64,7 +64,12 @@ def other_day(settings: Settings, on: date, mind: OtherMind, out: Path | None) -
 def shown(both: Mapping[str, Any]) -> str:
     """Both days for a reader."""
     days = [(name, both[name]) for name in ("recorded", "other")]
-    sums = [{"": name} | {**day, "prompt": day["prompt"][:SHOWN_HASH]} for name, day in days]
+    sums = [
+        {"": name}
+        | {column: str(day[column]) for column in SUMS}
+        | {"prompt": day["prompt"][:SHOWN_HASH], "pnl": day["pnl"]}
+        for name, day in days
+    ]
     rows: Sequence[records.Record] = both["decisions"]
     differing = sum(row["recorded"] != row["other"] for row in rows)
     return "\n".join(
@@ -139,30 +144,38 @@ def _beside(
     ]
 
 
-def _plan(settings: Settings, on: date, cash: Decimal, out: Path | None) -> Plan:
-    """A `simulate` of that day, with the configuration as it is."""
-    request = Request(date=str(on), cash=str(cash), out=out, as_json=True)
-    made_from = _mark(settings.home)
-    kept = log_folder(settings.agent_folder, on) / "tape"
-    if made_from:
+def _request(settings: Settings, record: Record, on: date, out: Path | None, tape: Path) -> Request:
+    """A `simulate` of that day; `tape` is an empty folder."""
+    request = Request(date=str(on), cash=str(_cash(record, on)), out=out, as_json=True)
+    if made_from := _mark(settings.home):
         symbols = ",".join(made_from["symbols"])
-        tape = Path(made_from["tape"]) if made_from["tape"] else None
-        request = replace(
-            request,
-            data=tape,
-            synthetic=None if tape else symbols,
-            symbols=symbols,
-            seed=made_from["seed"],
-        )
-    elif kept.is_dir():
-        request = replace(request, data=kept)
-    else:
-        raise UsageError(f"--date {on}: nothing was kept of that day's market: no {kept}")
+        if made_from["tape"]:
+            return replace(request, data=Path(made_from["tape"]), symbols=symbols)
+        return replace(request, synthetic=symbols, seed=made_from["seed"])
+    kept = settings.agent_folder / "tape"
+    if not (kept / str(on)).is_dir():
+        raise UsageError(f"--date {on}: nothing was kept of that day's market: no {kept / str(on)}")
+    make_tape(kept, tape, last_day=on)
+    return replace(request, data=tape)
+
+
+def _plan(settings: Settings, request: Request, mind: OtherMind) -> Plan:
+    """The other day, with the configuration as it is but for the mind."""
     plan = make_plan(request)
     config = settings.config.model_dump(mode="json", exclude_unset=True)
-    return replace(
-        plan, config=plan.config | {"allowed_symbols": config.get("allowed_symbols", [])}
-    )
+    config["watchlist"] = [one for one in settings.config.watchlist if one in plan.symbols]
+    config["agent_config"] = plan.config["agent_config"]
+    if mind.model:
+        config = _with_model(config, settings, mind.model)
+    prompt_file = mind.prompt.resolve() if mind.prompt else plan.prompt_file
+    return replace(plan, config=config, prompt_file=prompt_file)
+
+
+def _market(plan: Plan, made: Path) -> str:
+    """Where the prices came from, in words."""
+    if plan.tape is None:
+        return f"synthetic, seed {plan.seed}"
+    return "what the data server kept" if plan.tape == made else str(plan.tape)
 
 
 def _mark(home: Path) -> Mapping[str, Any] | None:

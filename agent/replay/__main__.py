@@ -113,6 +113,7 @@ def _cycle(mind: Entry, script: Script) -> Cycle:
         watchlist=mind["watchlist"],
         deadline_seconds=mind["cycle_deadline_seconds"],
         simulated_time=mind["simulated_time"],
+        cited_seconds=mind["cited_price_seconds"],
         cooldowns=Cooldowns(
             failures=mind["symbol_failures"],
             failure_minutes=mind["symbol_pause_minutes"],
