@@ -44,7 +44,7 @@ def _by_server(reason: str) -> dict[str, Any] | None:
         desk = TradeDesk(load())
         before = desk.get("/flatten", seconds=ANSWER_SECONDS)["report"]
         desk.post("/flatten", {"reason": reason}, seconds=ANSWER_SECONDS)
-    except (ConfigError, Unavailable, Refused) as error:
+    except (ConfigError, Unavailable, Refused, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return None
     print(f"the trade server flattens: {reason}")

@@ -57,14 +57,15 @@ def kill(reason: Reason = "no reason given", keep_positions: Keep = False) -> in
 
     try:
         settings = load()
-    except ConfigError as error:
+    except (ConfigError, OSError, ValueError) as error:
         print(f"configuration error: {error}", file=sys.stderr)
-        _latch(_home(), reason, keep_positions=keep_positions)
-        return 78 if keep_positions else _sell_from_here()
+        latched = _latch(_home(), reason, keep_positions=keep_positions)
+        return 78 if keep_positions else _told(_sell_from_here(), killed=latched)
     closing = _kill_by_server(settings, reason, keep_positions=keep_positions)
-    if closing is None:
-        _latch(settings.home, reason, keep_positions=keep_positions)
-    if keep_positions:
+    killed = closing is not None or _latch(settings.home, reason, keep_positions=keep_positions)
+    if keep_positions and not killed:
+        status = 1
+    elif keep_positions:
         status = _say("killed: nothing trades; positions are kept, and their stops", 0)
     elif closing is False:
         status = _say("killed: nothing trades; the market is closed, so nothing is sold now", 0)
@@ -74,7 +75,7 @@ def kill(reason: Reason = "no reason given", keep_positions: Keep = False) -> in
         status = _sell_from_here()
     if closing is None:
         _raise_alarm(settings, reason)
-    return status
+    return _told(status, killed=killed)
 
 
 def reset_code() -> None:
@@ -137,7 +138,7 @@ def _raise_alarm(settings: "Settings", reason: str) -> None:
     logger.critical(words, extra=alert(AlertKind.KILL_SWITCH))
 
 
-def _latch(home: Path, reason: str, *, keep_positions: bool) -> None:
+def _latch(home: Path, reason: str, *, keep_positions: bool) -> bool:
     """Write it ourselves. A latch that cannot be written stops nothing that comes after."""
     from tools.safety.kill_switch import latch_path, pull
     from tools.schedule.clocks import SystemClock
@@ -145,9 +146,11 @@ def _latch(home: Path, reason: str, *, keep_positions: bool) -> None:
     now = SystemClock().now()
     try:
         pull(home, reason=reason, actor=ACTOR, now=now, keep_positions=keep_positions)
-        print(f"the kill switch is latched: {latch_path(home)}")
     except OSError as error:
         print(f"the kill switch cannot be latched: {error}", file=sys.stderr)
+        return False
+    print(f"the kill switch is latched: {latch_path(home)}")
+    return True
 
 
 def _flat_by_server(settings: "Settings") -> bool:
@@ -178,6 +181,15 @@ def _sell_from_here() -> int:
 
     print("asking the broker from here")
     return flatten_program.main(["operator"])
+
+
+def _told(status: int, *, killed: bool) -> int:
+    """Success is not said of a kill that nobody has heard of and that is written nowhere."""
+    if killed:
+        return status
+    cure = "stop the services: ./manage_services.sh stop"
+    print(f"NOT killed, trading may go on: {cure}", file=sys.stderr)
+    return status or 1
 
 
 def _say(words: str, status: int) -> int:

@@ -102,9 +102,13 @@ async def test_the_monitor_turns_while_every_thread_of_the_tools_is_taken(tmp_pa
     bench = a_bench(tmp_path, Hands("15:50"))
     bench.bracket("SPY")
     limiter, released = anyio.to_thread.current_default_thread_limiter(), threading.Event()
+
+    async def tool() -> None:
+        await anyio.to_thread.run_sync(released.wait)
+
     async with anyio.create_task_group() as tools:
         for _ in range(int(limiter.total_tokens)):
-            tools.start_soon(anyio.to_thread.run_sync, released.wait)
+            tools.start_soon(tool)
         try:
             await anyio.wait_all_tasks_blocked()
             with anyio.fail_after(5):

@@ -102,11 +102,19 @@ def test_kept_positions_are_kept(home: Path, sold: list[list[str]]) -> None:
     assert sold == []
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("configs/default_config.json", b"{"), (".env", b"ALPACA_API_KEY=\xff\n")],
+)
 def test_a_broken_configuration_stops_no_kill(
-    home: Path, sold: list[list[str]], capsys: pytest.CaptureFixture[str]
+    home: Path,
+    sold: list[list[str]],
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    content: bytes,
 ) -> None:
     (home / "configs").mkdir()
-    (home / "configs" / "default_config.json").write_text("{", encoding="utf-8")
+    (home / file).write_bytes(content)
     assert main(["kill"]) == 0
     assert kill_switch.latched(home)
     assert sold == [["operator"]]
@@ -117,9 +125,18 @@ def test_a_latch_that_cannot_be_written_does_not_stop_the_sale(
     home: Path, sold: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (home / "data").write_text("not a folder", encoding="utf-8")
-    assert main(["kill"]) == 0
+    assert main(["kill"]) == 1
     assert sold == [["operator"]]
-    assert "cannot be latched" in capsys.readouterr().err
+    assert "cannot be latched" in (said := capsys.readouterr().err)
+    assert "NOT killed" in said
+
+
+def test_a_kill_that_is_nowhere_is_not_said_to_be_one(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "data").write_text("not a folder", encoding="utf-8")
+    assert main(["kill", "--keep-positions"]) == 1
+    assert "nothing trades" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [["reset-code"], ["reset", "--code", "ABCDEF"]])
