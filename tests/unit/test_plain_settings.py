@@ -113,6 +113,30 @@ def test_of_a_broken_file_counts_what_can_be_read(tmp_path: Path, broken: str) -
     assert len(plain.faults) == 1
 
 
+def test_a_stray_byte_in_env_hides_no_key(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"# f\xfcr Alpaca\nALPACA_API_KEY=k\nALPACA_SECRET_KEY=s\n")
+    assert read_plain(home_with(tmp_path), ROOT).key == "k"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_credentials_that_cannot_be_read_leave_the_others(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    folder = tmp_path / "credentials"
+    if content:
+        folder.mkdir()
+        (folder / "DEEPSEEK_API_KEY").write_bytes(content)
+    written(tmp_path / ".env", "ALPACA_API_KEY=k\nALPACA_SECRET_KEY=s\n")
+    plain = read_plain(home_with(tmp_path) | {"CREDENTIALS_DIRECTORY": str(folder)}, ROOT)
+    assert (plain.key, len(plain.faults)) == ("k", 1)
+
+
+@pytest.mark.parametrize("minutes", [1, 121, 10**20, -(10**20)])
+def test_minutes_out_of_bounds_are_not_heeded(tmp_path: Path, minutes: int) -> None:
+    plain = read_plain(home_with(tmp_path, flatten_minutes_before_close=minutes), ROOT)
+    assert plain.timetable.flatten_before_close == timedelta(minutes=5)
+
+
 def test_without_any_file_the_defaults_count(tmp_path: Path) -> None:
     plain = read_plain({"ACTIVE_TRADER_HOME": str(tmp_path)}, tmp_path)
     assert plain.timetable.flatten_before_close == timedelta(minutes=5)
@@ -127,6 +151,8 @@ def test_without_any_file_the_defaults_count(tmp_path: Path) -> None:
         ({"ALPACA_API_KEY": "half"}, "needs ALPACA_API_KEY"),
         (KEYS | {"AGENT_MODE": "live"}, "does not belong to live"),
         (KEYS | {"ALPACA_TRADING_URL": "https://api.alpaca.markets"}, "does not belong to paper"),
+        (KEYS | {"ALPACA_TRADING_URL": "https://[::1"}, "is no address"),
+        (KEYS | {"ALPACA_TRADING_URL": "https://broker.example:x"}, "is no address"),
         ({"ALPACA_TRADING_URL": "http://192.0.2.1"}, "simulation talks to this machine only"),
     ],
 )

@@ -21,7 +21,9 @@ LIVE_HOST = "api.alpaca.markets"
 SIMULATED_URL, PAPER_URL = "http://127.0.0.1:8006", "https://paper-api.alpaca.markets"
 EVERYTHING = "all"
 SIGNATURE = "deepseek-chat-v3.1"
-SHORTEST, LONGEST = timedelta(minutes=2), timedelta(minutes=120)
+FEWEST, MOST = 2, 120
+"""Minutes before the close at which a flatten may begin."""
+
 _KEYS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
 _READ = ("flatten_exempt_symbols", "flatten_minutes_before_close", "flatten_scope", "models")
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*", re.ASCII)
@@ -84,18 +86,27 @@ def _values(environment: Mapping[str, str], home: Path, faults: list[str]) -> di
     values: dict[str, str] = {}
     file = home / ".env"
     try:
-        values |= _assignments(file.read_text(encoding="utf-8"))
+        values |= _assignments(file.read_text(encoding="utf-8", errors="replace"))
         if file.stat().st_mode & 0o077 and values.keys() & set(_KEYS):
             faults.append(f"{file}: others can read it")
     except FileNotFoundError:
         pass
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         faults.append(f"{file} cannot be read ({type(error).__name__})")
-    if folder := environment.get("CREDENTIALS_DIRECTORY"):
-        files = [entry for entry in Path(folder).iterdir() if entry.is_file()]
-        values |= {file.name: file.read_text(encoding="utf-8").strip() for file in files}
+    values |= _credentials(environment, faults)
     values |= environment
     return {name: value for name, value in values.items() if value}
+
+
+def _credentials(environment: Mapping[str, str], faults: list[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    try:
+        if folder := environment.get("CREDENTIALS_DIRECTORY"):
+            for file in filter(Path.is_file, Path(folder).iterdir()):
+                values[file.name] = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(f"the credentials cannot all be read ({type(error).__name__})")
+    return values
 
 
 def _assignments(text: str) -> dict[str, str]:
@@ -121,13 +132,22 @@ def _url(mode: str, values: Mapping[str, str]) -> str:
     given = values.get("ALPACA_TRADING_URL")
     if mode == "simulation":
         url = given or SIMULATED_URL
-        if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        if _host(url) not in ("127.0.0.1", "localhost", "::1"):
             raise ConfigError(f"ALPACA_TRADING_URL={url}: simulation talks to this machine only")
         return url
     url = given or ("" if mode == "live" else PAPER_URL)
-    if (urlsplit(url).hostname == LIVE_HOST) != (mode == "live"):
+    if (_host(url) == LIVE_HOST) != (mode == "live"):
         raise ConfigError(f"ALPACA_TRADING_URL={url} does not belong to {mode} mode")
     return url
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for one that there is none of
+    except ValueError:
+        raise ConfigError(f"ALPACA_TRADING_URL={url} is no address") from None
+    return parts.hostname or ""
 
 
 def _config(path: Path, faults: list[str]) -> Mapping[str, Any]:
@@ -163,7 +183,7 @@ def _timetable(path: Path, config: Mapping[str, Any], faults: list[str]) -> Time
     """The earlier of the program's lines and the configured minutes, as in `tools.settings`."""
     written = _written(path, faults)
     minutes = config.get("flatten_minutes_before_close")
-    if isinstance(minutes, int) and SHORTEST <= timedelta(minutes=minutes) <= LONGEST:
+    if isinstance(minutes, int) and FEWEST <= minutes <= MOST:
         written = max(written, timedelta(minutes=minutes))
     return Timetable(flatten_before_close=written)
 
@@ -177,7 +197,7 @@ def _written(path: Path, faults: list[str]) -> timedelta:
     except (OSError, ValueError) as error:
         faults.append(f"{path}: {error}: the flatten begins {default} before the close")
         return default
-    if end - begin < SHORTEST:
+    if end - begin < timedelta(minutes=FEWEST):
         faults.append(f"{path}: CLOSE_POSITIONS_TIME is too late: {default} before the close")
         return default
     return end - begin
