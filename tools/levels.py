@@ -66,13 +66,13 @@ class Levels:
 
 def find_ranges(minutes: pd.DataFrame, *, opened_at: datetime, now: datetime) -> Ranges:
     """The ranges in a frame of the session that opened at `opened_at` and the one before it."""
-    today, before = minutes[minutes.index >= opened_at], minutes[minutes.index < opened_at]
     range_end = opened_at + OPENING_RANGE
-    opening = today[today.index < range_end]
+    first, later = minutes.index.searchsorted([opened_at, range_end])
+    prices = minutes[["high", "low", "close"]].to_numpy()
     return Ranges(
-        session=_range(today),
-        opening=_range(opening) if now >= range_end else None,
-        prior=_range(before),
+        session=_range(prices[first:]),
+        opening=_range(prices[first:later]) if now >= range_end else None,
+        prior=_range(prices[:first]),
     )
 
 
@@ -91,11 +91,12 @@ def find_levels(ranges: Ranges, fives: pd.DataFrame, vwap: float | None) -> Leve
     )
 
 
-def _range(bars: pd.DataFrame) -> Range | None:
-    if bars.empty:
+def _range(prices: Values) -> Range | None:
+    """Of rows of high, low and close."""
+    if not len(prices):
         return None
-    high, low, close = (bars[name].to_numpy() for name in ("high", "low", "close"))
-    return Range(high=float(high.max()), low=float(low.min()), close=float(close[-1]))
+    high, low, close = prices[:, 0].max(), prices[:, 1].min(), prices[-1, 2]
+    return Range(high=float(high), low=float(low), close=float(close))
 
 
 def peaks(values: Values) -> Positions:
@@ -103,8 +104,9 @@ def peaks(values: Values) -> Positions:
     width = 2 * SWING_BARS + 1
     if len(values) < width:
         return np.empty(0, np.int64)
-    windows = np.lib.stride_tricks.sliding_window_view(values, width)
-    return SWING_BARS + np.flatnonzero(windows[:, SWING_BARS] == windows.max(axis=1))
+    count = len(values) - width + 1
+    shifted = np.array([values[first : first + count] for first in range(width)])
+    return SWING_BARS + np.flatnonzero(shifted[SWING_BARS] == shifted.max(axis=0))
 
 
 def _swings(bars: pd.DataFrame) -> list[float]:

@@ -41,6 +41,9 @@ class Direction(StrEnum):
         return Direction.DOWN if self is Direction.UP else Direction.UP
 
 
+WAYS = tuple(Direction)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """One signal: confirmed by the close of the bar that starts `at`, about the one at `about`.
@@ -95,6 +98,7 @@ class _Walk:
     def __init__(self, bars: pd.DataFrame) -> None:
         index = cast(pd.DatetimeIndex, bars.index)
         self.starts: list[datetime] = index.to_pydatetime().tolist()
+        self.seconds = index.as_unit("s").asi8
         opens, highs, lows, closes = (
             bars[name].to_numpy(dtype=np.float64) for name in ("open", "high", "low", "close")
         )
@@ -108,12 +112,12 @@ class _Walk:
 
     def breaks(self) -> Iterator[Sighting]:
         """Breaks and sweeps of the standing swings, and the order blocks that breaks leave."""
-        confirmed = {way: frozenset(peaks(self.tops[way]).tolist()) for way in Direction}
-        tops = {way: self.tops[way].tolist() for way in Direction}
-        closes = {way: self.closes[way].tolist() for way in Direction}
+        confirmed = {way: frozenset(peaks(self.tops[way]).tolist()) for way in WAYS}
+        tops = {way: self.tops[way].tolist() for way in WAYS}
+        closes = {way: self.closes[way].tolist() for way in WAYS}
         standing: dict[Direction, _Swing] = {}
         for bar in range(self.count):
-            for way in Direction:
+            for way in WAYS:
                 swing = standing.get(way)
                 if swing and tops[way][bar] > (edge := tops[way][swing.position]):
                     if closes[way][bar] > edge:
@@ -137,7 +141,8 @@ class _Walk:
             through = self.bottoms[way][bar + 1 :] <= lower
         else:
             through = self.closes[way][bar + 1 :] < lower
-        over = int(through.argmax()) + bar + 1 if through.any() else None
+        first = int(through.argmax()) if len(through) else 0
+        over = bar + 1 + first if through[first : first + 1].any() else None
         low, high = (lower, upper) if way is Direction.UP else (-upper, -lower)
         return Sighting(
             kind=kind,
@@ -182,12 +187,9 @@ def _gaps(walk: _Walk, length: timedelta) -> Sequence[Sighting]:
     """Three bars in a row of which the third does not reach back to the first."""
     if walk.count < 3:
         return ()
-    starts = walk.starts
-    in_a_row = np.array(
-        [late - early == 2 * length for early, late in zip(starts[:-2], starts[2:], strict=True)]
-    )
+    in_a_row = walk.seconds[2:] - walk.seconds[:-2] == 2 * length.total_seconds()
     found = []
-    for way in Direction:
+    for way in WAYS:
         tops, bottoms = walk.tops[way], walk.bottoms[way]
         for first in np.flatnonzero(in_a_row & (bottoms[2:] > tops[:-2])).tolist():
             edges = tops[first], bottoms[first + 2]

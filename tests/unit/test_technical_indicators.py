@@ -161,6 +161,17 @@ def test_every_composite_agrees_with_pandas_ta_once_its_seed_is_forgotten() -> N
         assert last(bars, name) == pytest.approx(series.iloc[-1], abs=1e-6), name
 
 
+@pytest.mark.parametrize("missing", [[], [0, 1, 2], [0, 20, 21, 22, 50]])
+def test_the_compiled_average_is_pandas_tas_wherever_a_value_is_missing(missing: list[int]) -> None:
+    values = walk(200)["close"].to_numpy().copy()
+    values[missing] = math.nan
+    closes = pd.Series(values)
+    fast = technical_indicators._ema(values, 20)
+    np.testing.assert_allclose(fast, ta.ema(closes, 20, presma=False), rtol=1e-12)
+    np.testing.assert_allclose(technical_indicators._wilder(values), ta.rma(closes, 14), rtol=1e-12)
+    assert np.isnan(technical_indicators._ema(values[:19], 20)).all()
+
+
 def test_vwap_agrees_with_pandas_ta(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("warnings.filters", [])  # theirs silences the whole process
     bars = walk(40)
