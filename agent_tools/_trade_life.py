@@ -70,14 +70,16 @@ def status_line(room: TradeRoom) -> str:
 async def watch_latch(room: TradeRoom, rouse: Callable[[], Awaitable[None]]) -> None:
     """Wake the monitor when the kill switch was pulled by who could not reach this server.
 
-    By real seconds, in a simulation too: it is a person who pulls it.
+    By real seconds, in a simulation too: it is a person who pulls it. And when the clock was set
+    back: else it would sleep until that has caught up.
     """
-    pulled = False
+    pulled, now = False, room.premises.now()
     while True:
         before, pulled = pulled, room.control.latch() is not None
-        if pulled and not before:
+        earlier, now = now, room.premises.now()
+        if (pulled and not before) or now < earlier:
             await rouse()
-        session, now = room.books.session(), room.premises.now()
+        session = room.books.session()
         trading = session is not None and session.open_at <= now
         await asyncio.sleep(LATCH_SECONDS if trading else LATCH_SECONDS_CLOSED)
 

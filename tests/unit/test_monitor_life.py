@@ -15,7 +15,7 @@ from agent_tools import _trade_life
 from agent_tools._trade_life import watch, watch_latch
 from tests.builders import a_time
 from tests.counters import Roused
-from tests.trading import Bench, Hands, a_bench, a_tape
+from tests.trading import Bench, Hands, a_bench, a_tape, turn
 from tools.safety import kill_switch
 from tools.watchdog import Heartbeat
 
@@ -138,3 +138,28 @@ async def test_a_latch_from_elsewhere_wakes_the_monitor_once_for_each_time_it_is
         kill_switch.release(bench.home)
         assert await looks() == times
     watching.cancel()
+
+
+async def test_a_clock_that_is_set_back_wakes_the_monitor_which_audits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_trade_life, "LATCH_SECONDS", 0.0)
+    bench.bracket("SPY")
+    bench.hands.at("11:00")
+    turn(bench)
+    roused = Roused()
+    watching = asyncio.create_task(watch_latch(bench.room, roused))
+    for clock, times in (("11:00:01", 0), ("10:00", 1), ("10:00:01", 1)):
+        await asyncio.sleep(0)
+        bench.hands.at(clock)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert roused.times == times
+    watching.cancel()
+    bench.broker.calls.clear()
+    turn(bench)
+    assert "account" in [name for name, _ in bench.broker.calls]
+    bench.hands.at("09:50")
+    bench.broker.calls.clear()
+    bench.room.books.freshen()
+    assert bench.broker.calls != []

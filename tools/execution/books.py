@@ -50,7 +50,7 @@ class Books:
     def freshen(self) -> None:
         """Have them compared again before they are ruled by, if that was some time ago."""
         at = self._compared_at
-        if at is not None and self._now() - at > COMPARED_EVERY:
+        if at is not None and not timedelta(0) <= self._now() - at <= COMPARED_EVERY:
             self.compare()
 
     def read(self) -> Book:

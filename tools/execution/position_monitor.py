@@ -85,7 +85,7 @@ class PositionMonitor:
         if caller := self._flatten_caller():
             self._flatten(caller, wait)
             return
-        if self._premises.now() >= self._audit_due or (killed and not before):
+        if self._audit_is_due() or (killed and not before):
             self.look()
         self._look_at_the_morning()
         self._notary.turn(wait)
@@ -129,6 +129,11 @@ class PositionMonitor:
             self._audit_due = min(self._audit_due, again)
         if session is not None and now < session.wake_at:
             self._audit_due = min(self._audit_due, session.wake_at)
+
+    def _audit_is_due(self) -> bool:
+        """Also when the clock was set back: it is never due later than in the longest pause."""
+        until = self._audit_due - self._premises.now()
+        return not timedelta(0) < until <= IDLE_PERIODS * self._period
 
     def _look_at_the_morning(self) -> None:
         try:
