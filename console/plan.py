@@ -1,7 +1,8 @@
 """What `simulate` was asked for, checked before anything starts."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -53,6 +54,10 @@ class Plan:
     live_home: Path
     out: Path | None
     as_json: bool
+    model_door: Mapping[str, str] = field(default_factory=dict)
+    """Environment that leads to a model elsewhere; without it the embedded rules answer."""
+    standstill_seconds: float = 60.0
+    """For so long time may stand still, in real seconds."""
 
 
 def make_plan(request: Request) -> Plan:

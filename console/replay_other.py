@@ -2,7 +2,7 @@
 
 The market is the one that a simulated day was made from; of any other day it is what the data
 server had kept of it (`tools.simulation.kept`). The other day is an ordinary `simulate`, in which
-nobody can see what has not happened yet.
+nobody can see what has not happened yet; where there is a key, the model itself is asked.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ from tools.simulation.kept import make_tape
 
 SUMS = ("prompt", "model", "cycles", "entries", "exits", "denials", "trades", "cost", "pnl")
 SHOWN_HASH = 12
+KEYLESS = "simulated"
+"""The model's key in a home that has none: the embedded rules answer there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +170,12 @@ def _plan(settings: Settings, request: Request, mind: OtherMind) -> Plan:
     if mind.model:
         config = _with_model(config, settings, mind.model)
     prompt_file = mind.prompt.resolve() if mind.prompt else plan.prompt_file
-    return replace(plan, config=config, prompt_file=prompt_file)
+    plan = replace(plan, config=config, prompt_file=prompt_file)
+    if (key := settings.model_key.get_secret_value()) in ("", KEYLESS):
+        return plan
+    door = {"DEEPSEEK_API_KEY": key, "DEEPSEEK_BASE_URL": settings.model_url}
+    patience = 2 * settings.config.agent_config.cycle_deadline_seconds
+    return replace(plan, model_door=door, standstill_seconds=patience)
 
 
 def _market(plan: Plan, made: Path) -> str:

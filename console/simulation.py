@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 
 class TimeStoodStill(ActiveTraderError):
-    """Nobody let simulated time move for a minute of real time."""
+    """Nobody let simulated time move for as long as the plan allows."""
 
 
 def main(plan: Plan) -> int:
@@ -49,7 +49,7 @@ async def run(plan: Plan) -> dict[str, Any]:
     """
     began = time.monotonic()
     home, ports = make_home(plan), Ports.free()
-    told = environment(home, ports, os.environ)
+    told = {**environment(home, ports, os.environ), **plan.model_door}
     children = Children(told, folder=home / "logs", cwd=ROOT)
     async with httpx2.AsyncClient(trust_env=False, timeout=STANDSTILL_SECONDS) as client:
         launcher = Launcher(plan, load(told), ports, children, client)
@@ -99,7 +99,7 @@ class Launcher:
             raise ChildFailed(f"a process did not answer: {first_line}", code=1) from error
 
     async def stillness(self) -> NoReturn:
-        """Raises TimeStoodStill when an actor runs for a minute of real time, or nobody answers."""
+        """Raises TimeStoodStill when an actor runs for too much real time, or nobody answers."""
         while True:
             await asyncio.sleep(LOOKS_SECONDS)
             try:
@@ -109,7 +109,7 @@ class Launcher:
             except httpx2.HTTPError:
                 continue  # not there yet, or no more: others will tell
             state = answer.json()
-            if state["running"] and state["still_for"] > STANDSTILL_SECONDS:
+            if state["running"] and state["still_for"] > self._plan.standstill_seconds:
                 raise TimeStoodStill(f"simulated time stood still: {json.dumps(state)}")
 
     async def _start_exchange(self) -> None:
