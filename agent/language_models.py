@@ -8,6 +8,7 @@ request and answer types are not used either: `agent.models.wire` writes and rea
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -17,10 +18,10 @@ import httpx2
 import openai
 
 from agent.models.budget import Budget, Reservation
-from agent.models.capabilities import capabilities_of
+from agent.models.capabilities import capabilities_of, completions_url
 from agent.models.identity import IdentityWatch
 from agent.models.preparation import Finding, examine
-from agent.models.wire import Unfinished, read_turn, request
+from agent.models.wire import Unfinished, Unreadable, read_turn, request
 from tools.core.alerts import AlertKind, alert
 from tools.core.errors import ModelMisconfigured, ModelOutOfCredit, ModelUnavailable
 from tools.core.seams import ModelTurn
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
 PREPARE_SECONDS = 10.0
 LONGEST_QUOTE = 300
+JITTER = 0.25
 SHORTEST_SECRET = 8  # a local server's "x" would blot out plain text
 RATE_LIMITED, REQUEST_TIMEOUT, OUT_OF_CREDIT = 429, 408, 402
 MISCONFIGURED = (401, 403, 404)
@@ -49,7 +51,9 @@ class Endpoint:
     """Where a model is, and how it is asked. `model` is the id on the wire.
 
     A call that met 429, 5xx or no connection is repeated within its deadline: `max_retries` times,
-    after `base_delay` seconds that double each time, or when `Retry-After` says.
+    after `base_delay` seconds that double each time, or when `Retry-After` says, and up to
+    a quarter longer, so that not all who were refused come back at once. `strict_tools` holds the
+    model to the tools' schemas.
     """
 
     model: str
@@ -59,6 +63,7 @@ class Endpoint:
     max_output_tokens: int = 4096
     max_retries: int = 3
     base_delay: float = 1.0
+    strict_tools: bool = False
 
 
 class OpenAICompatibleModel:
@@ -79,6 +84,7 @@ class OpenAICompatibleModel:
         """Hear the bodies on the wire, and why an attempt came to nothing."""
         self._identity = identity or IdentityWatch()
         self._ways = capabilities_of(endpoint.model)
+        self._completions = completions_url(endpoint.base_url, strict=endpoint.strict_tools)
         self._client = openai.AsyncOpenAI(
             api_key=endpoint.api_key,
             base_url=endpoint.base_url,
@@ -119,6 +125,7 @@ class OpenAICompatibleModel:
             messages=messages,
             tools=tools,
             may_call=may_call,
+            strict=self.endpoint.strict_tools,
         )
         self.on_request(body.decode())
         try:
@@ -130,18 +137,20 @@ class OpenAICompatibleModel:
         return turn
 
     async def _repeated(self, body: bytes, ends_at: float) -> ModelTurn:
-        failures = 0
+        failures = unreadable = 0
         while True:
             try:
                 return await self._paid(body)
-            except (_Transient, Unfinished) as failed:
+            except (_Transient, Unfinished, Unreadable) as failed:
                 self.on_refusal(str(failed))
                 wait = failed.wait_seconds if isinstance(failed, _Transient) else None
                 if wait is None:
                     wait = self.endpoint.base_delay * 2**failures
+                wait *= 1 + JITTER * random.random()
                 failures += 1
+                unreadable += isinstance(failed, Unreadable)
                 late = asyncio.get_running_loop().time() + wait >= ends_at
-                if late or failures > self.endpoint.max_retries:
+                if late or failures > self.endpoint.max_retries or unreadable > 1:
                     logger.warning("%s; giving up", failed)
                     raise
                 logger.warning("%s; asking again in %g s", failed, wait)
@@ -161,7 +170,7 @@ class OpenAICompatibleModel:
         """The body of a 2xx answer. Raises ModelUnavailable; what was refused is not charged."""
         try:
             answer = await self._client.post(
-                "/chat/completions",
+                self._completions,
                 content=body,
                 cast_to=httpx2.Response,
                 options={"headers": {"Content-Type": "application/json"}},

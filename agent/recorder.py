@@ -277,6 +277,7 @@ def mind_content(options: AgentOptions, endpoint: Endpoint) -> dict[str, Any]:
         "agent_type": options.agent_type,
         "model": endpoint.model,
         "thinking": endpoint.thinking,
+        "strict_tools": endpoint.strict_tools,
         "max_output_tokens": endpoint.max_output_tokens,
         "max_steps": tuning.max_steps,
         "call_deadline_seconds": tuning.call_deadline_seconds,

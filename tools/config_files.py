@@ -51,6 +51,7 @@ class ModelConfig(_Section):
     model: str = "deepseek-flash"
     thinking: Literal["disabled", "enabled"] = "disabled"
     max_output_tokens: int | None = Field(None, ge=256, le=384_000)
+    strict_tools: bool = False
     price: PriceConfig | None = None
     allowed_fingerprints: Annotated[tuple[str, ...], Field(max_length=20)] = ()
 

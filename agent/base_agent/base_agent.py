@@ -242,6 +242,7 @@ def _arguments(call: ToolCall, specs: Sequence[Mapping[str, Any]]) -> dict[str, 
         raise BadCall(f"the arguments are not JSON ({error})") from None
     if not isinstance(arguments, dict):
         raise BadCall("the arguments must be one JSON object")
+    arguments = {name: value for name, value in arguments.items() if value is not None}
     known = offered[call.name]["properties"]
     if unknown := [name for name in arguments if name not in known]:
         raise BadCall(f"{call.name} takes {', '.join(known) or 'no arguments'}, not {unknown[0]!r}")

@@ -5,6 +5,9 @@ is not here is taken for a plain OpenAI-compatible model.
 """
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+DEEPSEEK_HOST = "api.deepseek.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,8 @@ class Capabilities:
     most_output_tokens: int = 16_384
     tells_balance: bool = False
     """`GET /user/balance` is there."""
+    strict_tools: bool = False
+    """It holds itself to a tool's schema where the tool is `strict`."""
 
 
 _DEEPSEEK = Capabilities(
@@ -30,6 +35,7 @@ _DEEPSEEK = Capabilities(
     context_tokens=1_000_000,
     most_output_tokens=384_000,
     tells_balance=True,
+    strict_tools=True,
 )
 _OPENAI_REASONER = Capabilities(
     limit_field="max_completion_tokens", context_tokens=200_000, most_output_tokens=100_000
@@ -49,6 +55,14 @@ SERVED_AS = {
     "deepseek-v4-flash-vision-exp": "deepseek-flash",
 }
 """Ids that are accepted, and the model that answers them and is billed."""
+
+
+def completions_url(base_url: str, *, strict: bool) -> str:
+    """Where questions go, seen from `base_url`: DeepSeek takes strict tools at /beta only."""
+    parts = urlsplit(base_url)
+    if strict and parts.hostname == DEEPSEEK_HOST:
+        return f"{parts.scheme}://{parts.netloc}/beta/chat/completions"
+    return "/chat/completions"
 
 
 def capabilities_of(model: str) -> Capabilities:

@@ -8,8 +8,10 @@ from typing import Protocol
 
 from agent.language_models import Endpoint, OpenAICompatibleModel
 from agent.models.budget import Budget, BudgetLimits
+from agent.models.capabilities import capabilities_of
 from agent.models.identity import IdentityWatch
 from agent.models.prices import Price
+from tools.core.errors import ConfigError
 
 PLAIN_OUTPUT_TOKENS, THINKING_OUTPUT_TOKENS = 4_096, 16_384
 
@@ -46,6 +48,10 @@ class ModelChoice(Protocol):
         """The longest answer; None leaves it to the mode."""
 
     @property
+    def strict_tools(self) -> bool:
+        """Whether the model is held to the tools' schemas."""
+
+    @property
     def price(self) -> ListedPrice | None:
         """Instead of the price list."""
 
@@ -76,7 +82,12 @@ def make_model(
     folder: Path,
     now: Callable[[], datetime],
 ) -> OpenAICompatibleModel:
-    """The model; its budget and who answered are kept in `folder`."""
+    """The model; its budget and who answered are kept in `folder`.
+
+    Raises ConfigError for what the model is not known to do.
+    """
+    if choice.strict_tools and not capabilities_of(choice.model).strict_tools:
+        raise ConfigError(f"models[].strict_tools: {choice.model!r} is not known to take them")
     thinking = choice.thinking == "enabled"
     usual = THINKING_OUTPUT_TOKENS if thinking else PLAIN_OUTPUT_TOKENS
     told = choice.price
@@ -89,6 +100,7 @@ def make_model(
             max_output_tokens=choice.max_output_tokens or usual,
             max_retries=patience.max_retries,
             base_delay=patience.base_delay,
+            strict_tools=choice.strict_tools,
         ),
         budget=Budget(
             limits,

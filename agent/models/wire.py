@@ -28,8 +28,16 @@ _LEAKED = re.compile(
 )
 
 
+_NOT_STRICT = frozenset(("format", "default"))
+"""What strict schemas do not know, of what our tools' have."""
+
+
 class Unfinished(ModelUnavailable):
     """The server broke the answer off for reasons of its own: asking again may help."""
+
+
+class Unreadable(ModelUnavailable):
+    """What came is no answer (a gateway's page, half a body): asking again once may help."""
 
 
 def request(
@@ -41,8 +49,12 @@ def request(
     messages: Sequence[Message],
     tools: Sequence[Mapping[str, Any]],
     may_call: bool,
+    strict: bool = False,
 ) -> bytes:
-    """The body of one request. Without `may_call` the model is to answer in words."""
+    """The body of one request. Without `may_call` the model is to answer in words.
+
+    With `strict` the model is held to the tools' schemas.
+    """
     body: dict[str, Any] = {"model": model}
     if ways.thinking_switch and not thinking:
         body["thinking"] = {"type": "disabled"}
@@ -50,11 +62,32 @@ def request(
     # A named choice keeps the tools, and with them the prefix; DeepSeek refuses any while thinking.
     chooses = ways.tool_choice_while_thinking or not thinking
     if tools and (may_call or chooses):
-        body["tools"] = list(tools)
+        body["tools"] = [_strict_tool(tool) for tool in tools] if strict else list(tools)
         if not may_call:
             body["tool_choice"] = "none"
     body["messages"] = [_outgoing(message, ways, thinking) for message in repaired(messages)]
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _strict_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    function = tool["function"]
+    parameters = _strict(function["parameters"])
+    return {**tool, "function": {**function, "strict": True, "parameters": parameters}}
+
+
+def _strict(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema as strict tools want it: every property required, an optional one nullable."""
+    told = {name: part for name, part in schema.items() if name not in _NOT_STRICT}
+    if "items" in told:
+        told["items"] = _strict(told["items"])
+    if told.get("type") == "object":
+        needed, properties = told.get("required", ()), told.get("properties", {})
+        told["properties"] = {
+            name: _strict(part) if name in needed else {"anyOf": [_strict(part), {"type": "null"}]}
+            for name, part in properties.items()
+        }
+        told |= {"required": list(properties), "additionalProperties": False}
+    return told
 
 
 def repaired(messages: Sequence[Message]) -> list[Message]:
@@ -106,7 +139,7 @@ def _readable(call: Mapping[str, Any]) -> Mapping[str, Any]:
 def read_turn(body: str) -> ModelTurn:
     """The first choice of an answer.
 
-    Raises ModelUnavailable for HTML, a torn body, no choice; Unfinished when it was broken off.
+    Raises Unreadable for HTML, a torn body, no choice; Unfinished when it was broken off.
     """
     try:
         answer = json.loads(body)
@@ -129,7 +162,7 @@ def read_turn(body: str) -> ModelTurn:
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         why = f"unusable answer ({type(error).__name__}): {body[:80]!r}"
-        raise ModelUnavailable(why) from None
+        raise Unreadable(why) from None
     if ended not in ENDED:
         raise Unfinished(f"the answer was broken off: {ended[:40]!r}")
     return turn

@@ -88,6 +88,7 @@ class ScriptedModel:
             messages=messages,
             tools=tools,
             may_call=may_call,
+            strict=mind["strict_tools"],
         ).decode()
         asked = self._script.take("request", body)["body"]
         self._script.model_calls += 1

@@ -41,11 +41,11 @@ PROMPT = Prompt(system="be brief", cycle="Decide.", hash="abc123")
 CALL_SECONDS, CYCLE_SECONDS = 0.4, 3.0
 FOR_EVER = 40
 
-END_THE_CYCLE = (
-    *(400, 401, 402, 404, 422, Mishap.HTML, Mishap.CUT_JSON, Mishap.NO_CHOICES),
-    *(Mishap.FILTERED, Fault.TRICKLE, Fault.HANG),
+END_THE_CYCLE = (*(400, 401, 402, 404, 422, Mishap.FILTERED, Fault.TRICKLE, Fault.HANG),)
+ARE_REPEATED = (
+    *(429, 500, 503, Fault.DROP, Mishap.TORN, Mishap.NO_RESOURCE),
+    *(Mishap.HTML, Mishap.CUT_JSON, Mishap.NO_CHOICES),
 )
-ARE_REPEATED = (429, 500, 503, Fault.DROP, Mishap.TORN, Mishap.NO_RESOURCE)
 ARE_CORRECTED = (
     *(Mishap.LENGTH, Mishap.LENGTH_TEXT, Mishap.DSML, Mishap.BLANK, Mishap.BAD_ARGUMENTS),
     *(Mishap.NO_SUCH_TOOL, Mishap.DOUBLE_ID),
