@@ -70,7 +70,7 @@ class Theater:
         self._compare_beginning(scene, script)
         self._cycle.recall(scene.beginning["memory"])
         report = await self._run(scene)
-        script.finish()
+        script.finish(report.error if report else None)
         self._before = report if scene.ending else None
         if scene.ending is None or report is None:
             self.unfinished += 1

@@ -131,13 +131,14 @@ class Script:
         if found := first_difference(expected, came, where):
             self._differ(*found)
 
-    def finish(self) -> None:
+    def finish(self, error: str | None) -> None:
         """The agent has done all it does in this cycle. Raises Differs when more was recorded."""
         if self.difference:
             raise Differs
         if self._whole and self._next < len(self._lines):
             self._next += 1
-            self._differ("what comes next", short(_told(self._lines[self._next - 1])), END)
+            came = f"{END}: {error}" if error else END
+            self._differ("what comes next", short(_told(self._lines[self._next - 1])), came)
 
     def _differ(self, where: str, expected: str, came: str) -> NoReturn:
         self.difference = Difference(
