@@ -1,8 +1,10 @@
 """The state that every order is held against."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,24 @@ def test_entries_stay_closed_until_everyone_who_closed_them_has_opened_them_agai
     assert control.current().reason == "2025-11-04 is NOT FLAT"
     control.open_entries("certificates")
     assert control.current().trading_state is TradingState.ACTIVE
+
+
+def test_two_who_close_entries_at_once_both_count(control: TradingControl) -> None:
+    class Slow(dict[str, str]):
+        """Somebody else closes entries while the first is at it."""
+
+        def __or__(self, more: Any) -> Any:
+            if threading.current_thread() is not other:
+                other.start()
+                other.join(0.1)
+            return super().__or__(more)
+
+    other = threading.Thread(target=control.close_entries, args=("books", "they disagree"))
+    control._closures = Slow()
+    control.close_entries("clock", "off by 3 s")
+    other.join()
+    control.open_entries("clock")
+    assert control.current().reason == "they disagree"
 
 
 def test_closed_entries_never_soften_a_stored_halt(control: TradingControl) -> None:

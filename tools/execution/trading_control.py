@@ -1,6 +1,7 @@
 """Who may change the trading state, and how. The state is persisted; the flatten's grip is not."""
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -25,7 +26,7 @@ class TradingControl:
         self._store, self._now, self._home = store, now, home
         self.flattening = False
         """A flatten is at work: it alone sends orders."""
-        self._closures: dict[str, str] = {}
+        self._lock, self._closures = threading.Lock(), dict[str, str]()
         self._unwritten: Latch | None = None
 
     def current(self) -> StateRecord:
@@ -55,15 +56,17 @@ class TradingControl:
 
         For what is looked at afresh at each start and each audit, and so needs no memory.
         """
-        if self._closures.get(closer) != reason:
-            logger.warning("entries are closed, by the %s: %s", closer, reason)
-        self._closures = self._closures | {closer: reason}
+        with self._lock:
+            if self._closures.get(closer) != reason:
+                logger.warning("entries are closed, by the %s: %s", closer, reason)
+            self._closures = self._closures | {closer: reason}
 
     def open_entries(self, closer: str) -> None:
         """`closer` has nothing against entries any more; others may have."""
-        if closer in self._closures:
-            logger.info("entries are open again as far as the %s is concerned", closer)
-            self._closures = {k: v for k, v in self._closures.items() if k != closer}
+        with self._lock:
+            if closer in self._closures:
+                logger.info("entries are open again as far as the %s is concerned", closer)
+                self._closures = {k: v for k, v in self._closures.items() if k != closer}
 
     def halt(self, reason: str, actor: str) -> None:
         """Nothing but the flatten from here on, until an operator resets it."""
