@@ -17,7 +17,8 @@ from tools.schedule.market_hours import new_york
 type Json = Mapping[str, Any]
 
 SYMBOLS_PER_CALL = 20  # what the data server answers at once
-STALE_SECONDS = 600
+WORST_GRADE = "F"
+"""Of `tools.data_quality`: do not trade on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +83,14 @@ class Perception:
 
     @property
     def stale(self) -> str:
-        """Why the data are no ground for entries, "" when they are: most symbols are out of date.
+        """Why the data are no ground for entries, "" when they are: most symbols have grade F.
 
         Of no use in a session's first ten minutes, when the newest bar may be the day before's.
         """
-        old = [one["symbol"] for one in self.signals if _age_seconds(one) > STALE_SECONDS]
-        if 2 * len(old) <= len(self.signals) or not old:
+        bad = [one["symbol"] for one in self.signals if _grade(one) == WORST_GRADE]
+        if 2 * len(bad) <= len(self.signals) or not bad:
             return ""
-        return f"the data of {len(old)} of {len(self.signals)} symbols are out of date"
+        return f"the data of {len(bad)} of {len(self.signals)} symbols have grade {WORST_GRADE}"
 
 
 async def read_book(tools: ToolBox) -> Book:
@@ -147,8 +148,8 @@ async def _signals(tools: ToolBox, symbols: Sequence[str], refused: list[str]) -
     return found
 
 
-def _age_seconds(signal: Json) -> float:
-    return float((signal.get("quality") or {}).get("age_s") or 0)
+def _grade(signal: Json) -> str:
+    return str((signal.get("quality") or {}).get("grade"))
 
 
 def snapshot(

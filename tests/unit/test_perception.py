@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from agent.perception import Book, Perception, perceive, read_book
+from agent.perception import WORST_GRADE, Book, Perception, perceive, read_book
 from tests.doubles import FakeTools, a_position
 from tools.core.errors import Unavailable
 from tools.core.seams import ToolResult
+from tools.data_quality import Grade
 
 WATCHLIST = [f"S{chr(65 + number // 26)}{chr(65 + number % 26)}" for number in range(30)]
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
@@ -81,15 +82,16 @@ async def test_a_symbol_left_out_is_asked_for_all_the_same_when_it_is_held() -> 
     assert tools.asked == [["SAA", "HELD"]]
 
 
-def test_data_are_stale_when_most_symbols_are() -> None:
-    def seen(*ages: int) -> Perception:
-        signals = [{"symbol": f"S{n}", "quality": {"age_s": a}} for n, a in enumerate(ages)]
+def test_data_are_no_ground_for_entries_when_those_of_most_symbols_have_the_worst_grade() -> None:
+    def seen(grades: str = "") -> Perception:
+        signals = [{"symbol": f"S{n}", "quality": {"grade": g}} for n, g in enumerate(grades)]
         book = Book(account={}, positions=(), open_orders=(), round_trips=())
         return Perception(book=book, risk={}, signals=tuple(signals))
 
-    assert seen(10, 900, 900).stale == "the data of 2 of 3 symbols are out of date"
-    assert seen(10, 10, 900).stale == ""
+    assert seen("AFF").stale == "the data of 2 of 3 symbols have grade F"
+    assert seen("DDF").stale == ""
     assert seen().stale == ""
+    assert WORST_GRADE == Grade.F
 
 
 @pytest.mark.anyio
