@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def flatten(reason: Reason = "no reason given") -> int:
-    """Sell everything, now; trading may go on afterwards.
+    """Sell everything, now; the next session is as usual.
 
     Works without any of our services.
     """

@@ -143,6 +143,8 @@ def read_env(path: Path, *, has_credentials: bool) -> dict[str, str | None]:
         if has_credentials:
             return {}
         raise ConfigError(f"{path} cannot be read: it belongs to another user") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8: save it as that") from None
     secret = next((n for n, value in values.items() if value and n.endswith(SECRET_ENDINGS)), None)
     if secret and readable_by_others:
         raise ConfigError(f"{path} holds {secret}, and others can read it: chmod 600 {path}")

@@ -52,6 +52,12 @@ def test_a_key_that_others_can_read_is_refused_with_the_cure(tmp_path: Path) -> 
     assert load({"ACTIVE_TRADER_HOME": str(tmp_path)}).log_level == "DEBUG"
 
 
+def test_an_env_file_that_is_no_utf8_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"# f\xfcr Alpaca\n")
+    with pytest.raises(ConfigError, match=r"\.env is not UTF-8"):
+        load({"ACTIVE_TRADER_HOME": str(tmp_path)})
+
+
 def test_paper_without_a_key_is_refused_by_the_keys_name(tmp_path: Path) -> None:
     settings = load({"ACTIVE_TRADER_HOME": str(tmp_path), "AGENT_MODE": "paper"} | ALPACA)
     settings.require_broker()
