@@ -3,14 +3,14 @@
 Prices in dollars to a hundredth of a cent, times in UTC; null where nothing is known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, Field
 
 from agent_tools._mcp_server import Answer, ForeignName
-from tools.core.market import Instrument, Quote, market_of
+from tools.core.market import Bar, Instrument, Quote, market_of
 from tools.core.session import Session
 from tools.data_quality import Quality
 from tools.levels import Ranges
@@ -168,12 +168,43 @@ class BarLine(Line):
 
 
 class Bars(Answer):
-    """Oldest first. Whole days have no quality."""
+    """Oldest first. Whole days have no quality; of several symbols it is the worst.
+
+    Those come in `lines` instead of `bars`: every `start` once, and for each symbol "open high low
+    close volume" at each of them, empty where it has no bar.
+    """
 
     symbol: str
     timeframe: str
     bars: tuple[BarLine, ...]
     quality: QualityLine | None
+    lines: dict[str, tuple[str, ...]] | None = Field(None, exclude_if=lambda given: given is None)
+
+    @classmethod
+    def of(
+        cls, timeframe: str, bars: Mapping[str, Sequence[Bar]], quality: QualityLine | None
+    ) -> Self:
+        """The bars of one symbol, or of several."""
+        several = len(bars) > 1
+        return cls(
+            symbol=",".join(bars),
+            timeframe=timeframe,
+            bars=() if several else tuple(map(BarLine.model_validate, *bars.values())),
+            quality=quality,
+            lines=_lines(bars) if several else None,
+        )
+
+
+def _lines(bars: Mapping[str, Sequence[Bar]]) -> dict[str, tuple[str, ...]]:
+    told = {symbol: {bar.start: _line(bar) for bar in found} for symbol, found in bars.items()}
+    starts = sorted({at for found in told.values() for at in found})
+    lines = {symbol: tuple(found.get(at, "") for at in starts) for symbol, found in told.items()}
+    return {"start": tuple(f"{at:%Y-%m-%dT%H:%MZ}" for at in starts), **lines}
+
+
+def _line(bar: Bar) -> str:
+    prices = (f"{round(one, 4):.12g}" for one in (bar.open, bar.high, bar.low, bar.close))
+    return f"{' '.join(prices)} {bar.volume}"
 
 
 class Snapshot(Answer):

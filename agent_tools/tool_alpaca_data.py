@@ -46,6 +46,7 @@ from tools.watchdog import feed, reach
 from tools.wiring import deliver_alerts, make_broker, make_clock, make_hours, make_market_data
 
 MOST_SYMBOLS, MOST_BARS, MOST_MOVERS = 20, 60, 20
+MOST_TOGETHER = 10
 CALENDAR_SESSIONS = 5
 LONGEST_READING_SECONDS = 120.0
 
@@ -54,6 +55,13 @@ def _equity(symbol: str) -> str:
     if (market := market_of(symbol)) is not Market.US_EQUITY:
         raise ValueError(f"{symbol[:20]!r} is a symbol of market {market}, not of US equities")
     return symbol
+
+
+def _equities(symbols: str) -> str:
+    names = symbols.split(",")
+    if len(names) > MOST_TOGETHER or len({*names}) < len(names):
+        raise ValueError(f"up to {MOST_TOGETHER} symbols, each once, without spaces: A,B,C")
+    return ",".join(map(_equity, names))
 
 
 def _offered(names: list[str]) -> list[str]:
@@ -65,6 +73,7 @@ def _offered(names: list[str]) -> list[str]:
 
 Symbol = Annotated[str, AfterValidator(_equity)]
 Symbols = Annotated[list[Symbol], Field(min_length=1, max_length=MOST_SYMBOLS)]
+SymbolsInARow = Annotated[str, AfterValidator(_equities)]
 Names = Annotated[list[str], AfterValidator(_offered)]
 Intraday = Literal["1Min", "5Min", "15Min"]
 
@@ -143,18 +152,19 @@ class DataTools:
 
     def get_bars(
         self,
-        symbol: Symbol,
+        symbol: SymbolsInARow,
         timeframe: Literal["1Min", "5Min", "15Min", "1Day"] = "5Min",
         limit: Annotated[int, Field(ge=1, le=MOST_BARS)] = 20,
     ) -> Bars:
-        """Latest closed bars, oldest first, stamped with their start."""
+        """Latest closed bars, oldest first, by their start; of A,B,C (up to 10) as short lines."""
+        symbols = symbol.split(",")
         if timeframe == "1Day":
-            days = self._days(symbol, limit)
-            return Bars(symbol=symbol, timeframe=timeframe, bars=days, quality=None)
-        with self._known([symbol]) as now:
-            bars = self._history.bars(symbol, Timeframe(timeframe), now, limit=limit)
-            quality = QualityLine.of(self._quality(symbol, now))
-        return Bars(symbol=symbol, timeframe=timeframe, bars=bars, quality=quality)
+            return Bars.of(timeframe, self._days(symbols, limit), None)
+        length = Timeframe(timeframe)
+        with self._known(symbols) as now:
+            bars = {s: self._history.bars(s, length, now, limit=limit) for s in symbols}
+            worst = max((self._quality(s, now) for s in symbols), key=lambda one: one.grade)
+        return Bars.of(timeframe, bars, QualityLine.of(worst))
 
     def get_snapshots(self, symbols: Symbols) -> Snapshots:
         """Price, quote, day's range, VWAP, change since the prior close, volume ratio."""
@@ -234,11 +244,12 @@ class DataTools:
         except MarketDataUnavailable:
             return {}
 
-    def _days(self, symbol: str, limit: int) -> Sequence[Bar]:
+    def _days(self, symbols: Sequence[str], limit: int) -> Mapping[str, Sequence[Bar]]:
         """Whole days; a limit of sessions reaches back less than twice as many days, and a week."""
         now = self._now()
         start = now - timedelta(days=2 * limit + 7)
-        return self._market.bars([symbol], Timeframe.DAY_1, start=start, end=now)[symbol][-limit:]
+        days = self._market.bars(symbols, Timeframe.DAY_1, start=start, end=now)
+        return {symbol: days[symbol][-limit:] for symbol in symbols}
 
 
 def main() -> int:

@@ -3,8 +3,8 @@
 `.venv/bin/python -m benchmarks.toolcalls [--rounds 100] [--venv FOLDER]`: one run, loopback only.
 The servers stand before the same embedded exchange, whose clock stands still in mid-session; one
 plain HTTP client asks each in turns, so that no SDK's client counts. Overhead is the median round
-trip less the median of the same questions put to the exchange directly. get_bars is for one symbol,
-so ten are asked; get_trading_signals is what the trader asks of ten symbols instead.
+trip less the median of the same questions put to the exchange directly. get_trading_signals is
+what the trader asks of ten symbols instead of bars.
 
 Alpaca's server (alpaca-mcp-server of PyPI) is installed into FOLDER, or into a folder that is
 thrown away; without it the benchmark says why and ends with 1. Its trading address has no setting,
@@ -168,11 +168,7 @@ def install(folder: Path) -> Path:
 def _questions(servers: Servers) -> dict[str, Question]:
     """What is asked in each round, by name."""
 
-    async def ours_bars() -> None:
-        for symbol in SYMBOLS:
-            asked = {"symbol": symbol, "timeframe": "5Min", "limit": BARS}
-            await servers.data.call("get_bars", asked)
-
+    bars = {"symbol": ",".join(SYMBOLS), "timeframe": "5Min", "limit": BARS}
     theirs = {"symbols": ",".join(SYMBOLS), "timeframe": "5Min", "start": START, "feed": "iex"}
     signals = {"symbols": list(SYMBOLS)}
     orders, positions = get("/v2/orders?status=all&nested=true&limit=500"), get("/v2/positions")
@@ -181,7 +177,7 @@ def _questions(servers: Servers) -> dict[str, Question]:
         "theirs: bars of 10 symbols, get_stock_bars": lambda: servers.theirs.call(
             "get_stock_bars", {**theirs, "limit": BARS * len(SYMBOLS)}
         ),
-        "ours: bars of 10 symbols, 10 x get_bars": ours_bars,
+        "ours: bars of 10 symbols, get_bars": lambda: servers.data.call("get_bars", bars),
         "ours: get_trading_signals of 10 symbols": lambda: servers.data.call(
             "get_trading_signals", signals
         ),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mcp import Tool
 
-PINNED = "8017b4d38b8aa3ad5371aead2c32acc466c4044ff67c12628c4de79a7322c0fc"
+PINNED = "32a216bd4644795b665370f70c06cdc9c8e198f038d55aa1954e920b702c0527"
 
 
 def fingerprint(tools: Sequence[Tool]) -> str:

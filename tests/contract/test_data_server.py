@@ -207,6 +207,24 @@ async def test_bars_are_the_latest_closed_ones(world: World) -> None:
     assert [bar["start"][:10] for bar in days] == ["2013-10-03", "2013-10-04"]
 
 
+async def test_bars_of_several_symbols_come_as_lines_and_of_one_as_ever(world: World) -> None:
+    one = await world.answer("get_bars", symbol="SYMA", limit=3)
+    both = await world.answer("get_bars", symbol="SYMA,SYMB", limit=3)
+    assert one.keys() == {"symbol", "timeframe", "bars", "quality"}
+    table = both["lines"]
+    for start, line, bar in zip(table["start"], table["SYMA"], one["bars"], strict=True):
+        prices = [bar[name] for name in ("open", "high", "low", "close", "volume")]
+        assert datetime.fromisoformat(start) == datetime.fromisoformat(bar["start"])
+        assert [float(number) for number in line.split()] == pytest.approx(prices, abs=1e-4)
+    assert table.keys() == {"start", "SYMA", "SYMB"}
+    assert (both["bars"], both["symbol"]) == ([], "SYMA,SYMB")
+
+
+async def test_twenty_bars_of_ten_symbols_fit_into_what_a_model_is_shown(world: World) -> None:
+    answer = await world.answer("get_bars", symbol=",".join(SYMBOLS[:10]), limit=20)
+    assert [len(lines) for lines in answer["lines"].values()] == [20] * 11
+
+
 async def test_a_snapshot_measures_the_change_since_the_prior_close(world: World) -> None:
     (snapshot,) = (await world.answer("get_snapshots", symbols=["SYMA"]))["snapshots"]
     days = (await world.answer("get_bars", symbol="SYMA", timeframe="1Day", limit=1))["bars"]
@@ -268,6 +286,10 @@ async def test_an_indicator_added_to_its_file_is_offered_at_once(
         ("get_quotes", {"symbols": ["SYMA"] * (MOST_SYMBOLS + 1)}, "at most 20"),
         ("get_bars", {"symbol": "SYMA", "limit": MOST_BARS + 1}, "60"),
         ("get_bars", {"symbol": "SYMA", "timeframe": "2Min"}, "1Min"),
+        ("get_bars", {"symbol": ",".join(SYMBOLS[:10]), "limit": MOST_BARS}, "ask for less"),
+        ("get_bars", {"symbol": ",".join(SYMBOLS[:11])}, "up to 10"),
+        ("get_bars", {"symbol": "SYMA,SYMA"}, "each once"),
+        ("get_bars", {"symbol": "SYMA,BTC/USD"}, "crypto"),
         ("get_indicators", {"symbol": "SYMA", "names": ["magic"]}, "there are ema_20, ema_50"),
         ("get_levels", {"symbol": "syma"}, "unknown"),
         ("get_levels", {"symbol": "SYMA", "period": 3}, "period"),
