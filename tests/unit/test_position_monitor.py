@@ -101,6 +101,15 @@ class TestFlatten:
         assert report is not None
         assert report.caller == "agent"
 
+    def test_what_turns_up_after_it_goes_as_well(self, bench: Bench) -> None:
+        turn(bench)
+        buy(bench)
+        turn(bench, "15:56")
+        assert bench.held() == {}
+        bench.buy("IBM")
+        turn(bench, "15:57")
+        assert bench.held() == {}
+
     def test_an_early_one_does_not_count_for_the_evening(self, bench: Bench) -> None:
         turn(bench)
         bench.room.monitor.request_flatten("operator")

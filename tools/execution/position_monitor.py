@@ -180,12 +180,17 @@ class PositionMonitor:
         return session.flatten_at - self._books.early
 
     def _closer(self, session: Session) -> str:
-        """Who wants all closed in mid-session, while there is something to close."""
-        killed = self._switch.closing()
-        wanted = killed or self._watch.day_over
+        """Who wants all closed, while there is something to close."""
+        wanted = ""
+        if self._switch.closing():
+            wanted = KILL_SWITCH
+        elif self._watch.day_over:
+            wanted = BREAKER
+        elif self._report and _settles(self._report, self._flatten_at(session)):
+            wanted = MONITOR  # what turns up once the day's flatten is done goes as well
         if not wanted or not session.open_at <= self._premises.now() < session.close_at:
             return ""
-        return (KILL_SWITCH if killed else BREAKER) if self._exposed() else ""
+        return wanted if self._exposed() else ""
 
     def _flatten(self, caller: str, wait: Callable[[datetime], None]) -> None:
         session = self._books.begun_session()
