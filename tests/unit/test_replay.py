@@ -275,3 +275,15 @@ async def test_a_disk_that_fails_costs_no_trade(
     reports = await lived(tmp_path, said, tools, open_page=open_page)
     assert [one.outcomes[0].approved for one in reports] == [True, True]
     assert caplog.text.count("not recorded until the next cycle") == 2
+
+
+async def test_a_trader_that_was_started_again_goes_on_in_the_same_record(tmp_path: Path) -> None:
+    await lived(tmp_path, [[words("wait")], [words("wait")]])
+    path = some_options(tmp_path).agent_folder / "log" / DAY / "record.jsonl.gz"
+    path.write_bytes(path.read_bytes()[:-400])  # it was killed in its second cycle
+    await lived(
+        tmp_path, [[LOOK, words("HOLD SPY: wait")]], FakeTools(get_levels={"symbol": "SPY"})
+    )
+    report = await replay(record(tmp_path))
+    assert report["difference"] is None
+    assert (report["cycles"], report["unfinished"], report["decisions"]) == (2, 1, 1)
