@@ -45,7 +45,14 @@ from tools.safety.message_budget import MessageBudget
 from tools.schedule.clocks import ClockLost
 from tools.settings import Settings, load
 from tools.watchdog import Heartbeat, reach
-from tools.wiring import deliver_alerts, make_broker, make_clock, make_hours, make_market_data
+from tools.wiring import (
+    deliver_alerts,
+    keep_hours,
+    make_broker,
+    make_clock,
+    make_hours,
+    make_market_data,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -106,8 +113,9 @@ class TradeTools:
 
     def get_positions(self) -> Positions:
         """Positions with resting stop and target."""
+        held = self._broker.begin(self._broker.positions)  # while the orders are asked for
         resting = working(self._broker.open_orders())
-        return Positions.of(self._broker.positions(), resting)
+        return Positions.of(held.result(), resting)
 
     def get_orders(self) -> Orders:
         """Open orders, and today's round trips."""
@@ -170,13 +178,13 @@ class TradeTools:
         symbol: Symbol,
         reason: Words,
         decision_id: Annotated[str, AGENT_ONLY] = "",
+        prompt_hash: Annotated[Hash, AGENT_ONLY] = "",
         epoch: Epoch = 0,
     ) -> Placed:
         """Sell all of a position at the market."""
+        origin = {"decision_id": decision_id, "prompt_hash": prompt_hash}
         return self._obey(
-            epoch,
-            symbol,
-            lambda: self._desk.close(symbol, reason=reason, decision_id=decision_id),
+            epoch, symbol, lambda: self._desk.close(symbol, reason=reason, **origin)
         )
 
     def tighten_stop(self, symbol: Symbol, stop_price: Price, epoch: Epoch = 0) -> Placed:
@@ -268,9 +276,10 @@ async def _serve(settings: Settings) -> None:
     deliver_alerts(settings)
     async with make_clock(settings) as clock:
         budget = MessageBudget(clock.now)
+        broker = await reach(lambda: make_broker(settings, budget))
         premises = Premises(
             home=settings.home,
-            broker=await reach(lambda: make_broker(settings, budget)),
+            broker=broker,
             market=make_market_data(settings, clock.now),
             store=StateStore(settings.home / "data" / "state.sqlite3", clock.now()),
             hours=make_hours(settings),
@@ -295,11 +304,12 @@ async def _serve(settings: Settings) -> None:
             if settings.holding.close_on_stop:
                 await close_before_stopping(room, rouse)
 
-        feeding = asyncio.create_task(heartbeat.feed())
+        hours = keep_hours(settings, premises.hours, clock.now, broker)
+        beside = asyncio.gather(heartbeat.feed(), hours)
         await until_one_ends(
             watch(clock, room, joined, attempted, heartbeat), answer(), watch_latch(room, rouse)
         )
-        feeding.cancel()
+        beside.cancel()
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ CallFailed             one call gave no usable answer
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -203,6 +203,11 @@ def clock_of(raw: Any) -> BrokerClock:
         next_open=_instant(raw["next_open"]),
         next_close=_instant(raw["next_close"]),
     )
+
+
+def closes_of(raw: Any) -> dict[date, time]:
+    """New York dates on which it trades, and until when."""
+    return {date.fromisoformat(one["date"]): time.fromisoformat(one["close"]) for one in raw}
 
 
 def account_of(raw: Any) -> Account:

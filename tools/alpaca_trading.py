@@ -5,7 +5,7 @@ alpaca-py's models refuse what Alpaca adds or drops: `tools.alpaca_answers` read
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from alpaca.common.enums import Sort
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import QueryOrderStatus, TimeInForce
 from alpaca.trading.requests import (
+    GetCalendarRequest,
     GetOrderByIdRequest,
     GetOrdersRequest,
     LimitOrderRequest,
@@ -32,6 +33,7 @@ from tools.alpaca_answers import (
     acted,
     asked,
     clock_of,
+    closes_of,
     closing,
     every_order,
     found,
@@ -83,6 +85,11 @@ class AlpacaBroker:
     def clock(self) -> BrokerClock:
         """The broker's own time and whether the market is open."""
         return self._ask(clock_of, self._client.get_clock)
+
+    def closes(self, first: date, last: date) -> dict[date, time]:
+        """The broker's calendar, both days included: New York dates, and until when it trades."""
+        days = GetCalendarRequest(start=first, end=last)
+        return self._ask(closes_of, self._client.get_calendar, days)
 
     def account(self) -> Account:
         """The account's money."""

@@ -8,10 +8,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tools.core.errors import ConfigError
+from tools.core.alerts import AlertKind, alert
+from tools.core.errors import ConfigError, Unavailable
 from tools.core.seams import Broker
 from tools.notifications import deliver
 from tools.safety.message_budget import MessageBudget
@@ -21,10 +22,12 @@ from tools.settings import ROOT, Mode, Settings
 
 if TYPE_CHECKING:
     from tools.alpaca_data_feed import AlpacaMarketData
+    from tools.alpaca_trading import AlpacaBroker
 
 logger = logging.getLogger(__name__)
 
 TABLE_AHEAD = timedelta(days=390)
+CALENDAR_SECONDS, CALENDAR_AHEAD = 6 * 3600.0, timedelta(days=14)
 # Alpaca publishes a minute's bar a moment after its end; the embedded exchange at its end.
 ALPACA_SETTLING = timedelta(seconds=5)
 
@@ -66,7 +69,36 @@ async def renewed_hours(settings: Settings) -> MarketHours:
     return make_hours(settings)
 
 
-def make_broker(settings: Settings, budget: MessageBudget | None = None) -> Broker:
+async def keep_hours(
+    settings: Settings,
+    hours: MarketHours,
+    now: Callable[[], datetime],
+    broker: "AlpacaBroker | None" = None,
+) -> None:
+    """Renew `hours` from the table every six hours, checked by the broker's calendar if given.
+
+    Simulated time has no calendar but its own.
+    """
+    while not settings.simulated:
+        try:
+            if broker:
+                await asyncio.to_thread(_check_calendar, settings, broker, now().date())
+            hours.renew(settings.session_table)
+        except (ConfigError, Unavailable, OSError) as error:
+            logger.warning("the session table was not checked: %s", error)
+        await asyncio.sleep(CALENDAR_SECONDS)
+
+
+def _check_calendar(settings: Settings, broker: "AlpacaBroker", first: date) -> None:
+    from tools.schedule.calendar_check import take_earlier_closes
+
+    last, own_table = first + CALENDAR_AHEAD, settings.home / "data" / "session_table.csv"
+    told = broker.closes(first, last)
+    for words in take_earlier_closes(settings.session_table, own_table, told, first, last):
+        logger.warning("the earlier close wins: %s", words, extra=alert(AlertKind.CALENDAR))
+
+
+def make_broker(settings: Settings, budget: MessageBudget | None = None) -> "AlpacaBroker":
     """The broker. Raises ConfigError without keys.
 
     `budget` hears its answers, but in simulated time, which stands still while requests are made.

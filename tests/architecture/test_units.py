@@ -196,3 +196,14 @@ def test_the_timer_knows_new_york(simulated: Mapping[str, str], base: str, expec
     elapses = re.findall(r"Next elapse: \w+ (\S+ \S+ UTC)", said.stdout)
     assert min(elapses) == expected
     assert "AccuracySec=100ms" in timer
+
+
+def test_the_script_and_its_parts_are_clean_under_shellcheck() -> None:
+    beside = Path(sys.executable).with_name("shellcheck")
+    program = beside if beside.exists() else shutil.which("shellcheck")
+    if program is None:
+        pytest.skip("shellcheck is not there: the script was not looked at")
+    files = ["manage_services.sh", *map(str, (ROOT / "systemd").glob("*.sh"))]
+    command = [str(program), "--external-sources", *files]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.stdout == ""

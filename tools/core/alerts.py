@@ -21,6 +21,7 @@ class AlertKind(StrEnum):
     UNPROTECTED = "unprotected"
     BOOKS_DISAGREE = "books_disagree"
     CLOCK_SKEW = "clock_skew"
+    CALENDAR = "calendar"
     STATE_FILE = "state_file"
     BROKER_DOWN = "broker_down"
     SERVER_DOWN = "server_down"
