@@ -79,6 +79,12 @@ def test_a_header_that_is_no_number_is_not_heard(nonsense: str) -> None:
     assert budget.refusal() == ""
 
 
+def test_a_reset_beyond_every_date_fails_no_call() -> None:
+    budget, _ = spent(0)
+    budget.heard(limits(0, "9" * 12))
+    assert budget.refusal()
+
+
 def test_every_answer_of_the_broker_is_counted_a_refusal_too() -> None:
     heard: list[Any] = []
     replies = Reply(200, b"[]"), Reply(429, b"{}", headers=limits(0, 1))

@@ -1,5 +1,6 @@
 """What became of an order: yes, no, or not known yet, and never two orders for one intent."""
 
+import itertools
 import threading
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +13,7 @@ from tests.trading import Bench, a_bench, opened, orders, reasons, statuses, the
 from tools.core.errors import OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason
 from tools.core.trading import OrderStatus, OrderType, Side
-from tools.execution import order_sender
+from tools.execution import order_desk, order_sender
 from tools.execution.rulings import Ruling
 from tools.journal.state_store import IntentStatus
 
@@ -271,3 +272,15 @@ def test_a_stop_that_is_refused_because_an_earlier_one_stands_sells_nothing(benc
 
 def held_up(answered: threading.Event) -> None:
     assert answered.wait(10)
+
+
+def test_a_slow_broker_keeps_the_exits_lock_no_longer_than_a_quick_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ten_seconds_each = itertools.count(0, 10)
+    monkeypatch.setattr(order_desk, "monotonic", lambda: next(ten_seconds_each))
+    bench.room.desk.submit(a_ticket())
+    bench.broker.faults["cancel"] = ["dropped"]
+    bench.broker.calls.clear()
+    assert reasons(bench.room.desk.close("SPY", reason="x")) == [DenialReason.BROKER]
+    assert len(bench.broker.sent("open_orders")) == 2

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
+from time import monotonic
 from types import MappingProxyType
 
 from tools.core.errors import OrderRejected, OutcomeUnknown
 from tools.core.safety import DenialReason, RiskVerdict, TradingState
-from tools.core.trading import Order, OrderTicket, Position
+from tools.core.trading import Order, OrderIntent, OrderTicket
 from tools.execution.appraisal import Appraisal
 from tools.execution.books import Books
 from tools.execution.breaker_watch import BreakerWatch
@@ -36,6 +37,7 @@ from tools.risk.sizing import cents
 logger = logging.getLogger(__name__)
 
 CLEARING_POLLS, CLEARING_PAUSE_SECONDS = 25, 0.2
+CLEARING_SECONDS = 5.0  # however slow the broker is: a flatten may be waiting for the lock
 EMPTY: Mapping[str, Decimal] = MappingProxyType({})
 IN_HAND_SECONDS = 15.0  # a call to the broker ends within 13 s
 
@@ -85,7 +87,9 @@ class OrderDesk:
             self._watch.heed(verdict, ruling)
             return self._ledger.record(ticket, ruling, book, sent=True)
 
-    def close(self, symbol: str, *, reason: str, decision_id: str = "") -> Ruling:
+    def close(
+        self, symbol: str, *, reason: str, decision_id: str = "", prompt_hash: str = ""
+    ) -> Ruling:
         """Sell what is held of `symbol` at the market, once its resting orders are gone."""
         with self._exits:
             if denial := self._exit_denial(symbol):
@@ -97,7 +101,7 @@ class OrderDesk:
             if position is None:
                 return approved(symbol, note="its stop or target has closed it meanwhile")
             logger.info("closing %s: %s", symbol, reason)
-            return self._sell(position, decision_id)
+            return self._sell(exit_of(position, decision_id, prompt_hash))
 
     def restore_stop(self, symbol: str, stop_price: Decimal) -> Ruling:
         """Put the shares of `symbol` that no stop covers under one; if it is refused, sell all."""
@@ -116,7 +120,7 @@ class OrderDesk:
             if not (ruling.rejected and self._gap(symbol)):
                 return ruling
             self._clear(symbol)
-            return self._sell(position, "")
+            return self._sell(exit_of(position))
 
     def adopt(self, record: IntentRecord, order: Order) -> None:
         """An intent that was given up has become `order` after all."""
@@ -185,12 +189,11 @@ class OrderDesk:
                     lock.release()
         return asked
 
-    def _sell(self, position: Position, decision_id: str) -> Ruling:
-        draft = exit_of(position, decision_id)
-        verdict = approved(position.symbol, draft.quantity).verdict
+    def _sell(self, draft: OrderIntent) -> Ruling:
+        verdict = approved(draft.symbol, draft.quantity).verdict
         ruling = self._sender.send(draft, Leg.EXIT, verdict)
         if not ruling.verdict.approved:
-            logger.error("close %s error: %s", position.symbol, ruling.verdict.denials[0].message)
+            logger.error("close %s error: %s", draft.symbol, ruling.verdict.denials[0].message)
         return ruling
 
     def _exit_denial(self, symbol: str) -> Ruling | None:
@@ -215,9 +218,12 @@ class OrderDesk:
             # Ended meanwhile, by a fill or with its sibling? What counts is what is read back.
             with suppress(OrderRejected, OutcomeUnknown):
                 self._broker.cancel(order)
+        until = monotonic() + CLEARING_SECONDS
         for _ in range(CLEARING_POLLS):
             if not self._books.resting(symbol):
                 return True
+            if monotonic() >= until:
+                break
             self._pause(CLEARING_PAUSE_SECONDS)
         return False
 
