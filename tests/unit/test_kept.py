@@ -98,6 +98,7 @@ def test_quarters_stand_in_for_days_without_minutes_and_for_no_others(tmp_path: 
     market, kept = Market(), tmp_path / "kept"
     market.found = (a_bar(at_new_york(FRIDAY, 9, 45), close=90), *minutes(2))
     server = a_day(market, kept, 2)
+    market.found += (a_bar(OPEN + timedelta(minutes=15), close=95),)
     server.bars(
         ["SPY"],
         Timeframe.MINUTE_15,
@@ -110,6 +111,8 @@ def test_quarters_stand_in_for_days_without_minutes_and_for_no_others(tmp_path: 
     assert monday is not None
     assert [candle.close for candle in friday.candles] == [9_000]
     assert len(monday.candles) == 2
+    make_tape(kept, tmp_path / "friday's", last_day=FRIDAY)
+    assert [day.name for day in (tmp_path / "friday's").iterdir()] == [str(FRIDAY)]
 
 
 def test_a_torn_row_is_cut_off_and_the_next_is_whole(tmp_path: Path) -> None:
