@@ -54,6 +54,5 @@ class MessageBudget:
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:
     text = headers.get(f"X-RateLimit-{name}", "")
-    return (
-        int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
-    )  # a date beyond 9999 is none
+    is_number = text.isascii() and text.isdigit() and len(text) <= 10  # longer is no date
+    return int(text) if is_number else None
