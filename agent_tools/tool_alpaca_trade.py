@@ -183,9 +183,7 @@ class TradeTools:
     ) -> Placed:
         """Sell all of a position at the market."""
         origin = {"decision_id": decision_id, "prompt_hash": prompt_hash}
-        return self._obey(
-            epoch, symbol, lambda: self._desk.close(symbol, reason=reason, **origin)
-        )
+        return self._obey(epoch, symbol, lambda: self._desk.close(symbol, reason=reason, **origin))
 
     def tighten_stop(self, symbol: Symbol, stop_price: Price, epoch: Epoch = 0) -> Placed:
         """Raise a position's stop."""

@@ -56,6 +56,7 @@ class Calls:
         self._on_timeout = on_timeout
         for scheme in ("https://", "http://"):
             client._session.mount(scheme, _TimeoutAdapter(pool_maxsize=AT_ONCE))
+        client._session.auth = _by_headers
         client._session.hooks["response"].append(lambda answer, **_: on_answer(answer.headers))
         client._retry_codes = []
         keys = client._api_key, client._secret_key
@@ -94,6 +95,11 @@ class Calls:
         if isinstance(failed, NotSent):
             logger.warning("%s", failed)
         return failed
+
+
+def _by_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """alpaca-py puts the keys there: without this, each call looks for a .netrc."""
+    return request
 
 
 class _TimeoutAdapter(HTTPAdapter):

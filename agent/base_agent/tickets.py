@@ -95,7 +95,7 @@ class TicketBook:
     ) -> None:
         """`cycle_id` is `D-<session>-<cycle>`: decision ids hang on it, and on nothing else.
 
-        `prompt_hash` goes with every entry: the desk journals under which prompt it was wished.
+        `prompt_hash` goes with every order: the desk journals under which prompt it was wished.
         `left_alone` are the symbols that are not to be entered now, each with the reason; with
         `evidence` an entry must rest on a price that was read.
         """
@@ -196,7 +196,7 @@ class TicketBook:
         if not ticket.preview.approved:
             return ticket.preview
         arguments = {**ticket.arguments, "decision_id": decision.decision_id}
-        if decision.action is Action.BUY and self._prompt_hash:
+        if self._prompt_hash:
             arguments["prompt_hash"] = self._prompt_hash
         try:
             result = await self._tools.call(ticket.tool, arguments)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mcp import Tool
 
-PINNED = "32a216bd4644795b665370f70c06cdc9c8e198f038d55aa1954e920b702c0527"
+PINNED = "78ddf892892ebbf65ed3ead654ccee30117759cd2e108cef82de4467550922c2"
 
 
 def fingerprint(tools: Sequence[Tool]) -> str:

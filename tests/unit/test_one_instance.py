@@ -15,6 +15,7 @@ from tests.counters import ENTRY, a_server, doors
 from tests.trading import Bench, a_bench, opened
 from tools.execution.leases import Leases
 from tools.hosting import AlreadyRunning, only_one
+from tools.journal.order_ids import Leg
 
 WRITES = [
     ("place_order", ENTRY),
@@ -130,8 +131,11 @@ async def test_a_stale_epochs_order_is_denied_and_nothing_is_sent(
 async def test_the_latest_epochs_order_is_obeyed(bench: Bench) -> None:
     ours = {"epoch": Leases(bench.room.premises).take("me").epoch, "prompt_hash": "abc"}
     async with Client(a_server(bench).mcp) as client:
-        result = await client.call_tool("place_order", {**ENTRY, **ours})
-    assert result.structured_content
-    assert result.structured_content["approved"]
-    (record,) = bench.room.premises.store.intents_on(bench.hands.read().date())
-    assert record.intent.prompt_hash == "abc"
+        bought = await client.call_tool("place_order", {**ENTRY, **ours})
+        sold = await client.call_tool("close_position", {"symbol": "SPY", "reason": "?", **ours})
+    for result in (bought, sold):
+        assert result.structured_content
+        assert result.structured_content["approved"]
+    records = bench.room.premises.store.intents_on(bench.hands.read().date())
+    assert [one.leg for one in records] == [Leg.ENTRY, Leg.EXIT]
+    assert {one.intent.prompt_hash for one in records} == {"abc"}

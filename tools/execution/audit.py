@@ -66,6 +66,8 @@ class Auditor:
         self.trades: tuple[Trade, ...] = ()
         """The session's closed round trips as of the last audit."""
         self._executions: Sequence[Execution] = ()
+        self._written: object = None
+        """What trades and executions were last made from; of the same come the same."""
         self._differences: Mapping[str, Decimal] = {}
         self._adopted: dict[str, Decimal] = {}
         self._strangers: set[str] = set()
@@ -189,6 +191,9 @@ class Auditor:
 
     def _write_trades(self, look: _Look, began: SessionRecord) -> None:
         intents = [record.intent for record in self._store.intents_on(look.session.on)]
+        rests_on = look.session.on, look.orders, began.opening, intents
+        if rests_on == self._written:
+            return
         decided = decided_prices(intents)
         trades = round_trips(
             look.orders,
@@ -206,6 +211,7 @@ class Auditor:
         done = executions(look.orders, decided)
         self._files.write_fills(look.session.on, done)
         self._executions = [one for one in done if one.client_order_id in decided]
+        self._written = rests_on
 
     def _watch_breakers(self, look: _Look, began: SessionRecord) -> None:
         if self._premises.now() >= look.session.close_at:
