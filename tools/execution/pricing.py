@@ -1,8 +1,10 @@
 """What the market says about a ticket: its instrument, its quote, and the bars behind the rules."""
 
 import logging
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from operator import attrgetter
 
 from tools.core.errors import MarketDataUnavailable
 from tools.core.market import Bar, Market, Quote, Timeframe, market_of
@@ -83,12 +85,14 @@ class Pricing:
         if not sessions:
             return (), ()
         found = self._premises.market.bars([symbol], timeframe, start=sessions[0].open_at, end=now)
-        bars = [
-            bar
-            for bar in found[symbol]
-            if any(session.open_at <= bar.start < session.close_at for session in sessions)
-        ]
-        return bars, [bar for bar in bars if bar.start >= sessions[-1].open_at]
+        regular = [_within(session, found[symbol]) for session in sessions]
+        return [bar for bars in regular for bar in bars], regular[-1]
+
+
+def _within(session: Session, bars: Sequence[Bar]) -> Sequence[Bar]:
+    """Those of `bars`, oldest first, that start while it trades."""
+    first = bisect_left(bars, session.open_at, key=attrgetter("start"))
+    return bars[first : bisect_left(bars, session.close_at, key=attrgetter("start"))]
 
 
 def _before(session: Session | None, daily: Sequence[Bar]) -> Sequence[Bar]:
