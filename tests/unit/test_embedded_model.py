@@ -294,6 +294,24 @@ def test_answers_from_before_the_last_snapshot_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(
+    ("quote", "price", "at"),
+    [
+        ({"ask": 100.01, "at": "10:30:05"}, 100.01, "10:30:05"),
+        ({"ask": 100.01}, 100.0, "10:30:00"),
+        ({}, 100.0, "10:30:00"),
+    ],
+)
+def test_an_entry_cites_the_ask_else_the_signals_price(
+    quote: dict[str, Any], price: float, at: str
+) -> None:
+    desk = Desk(get_quotes=lambda _: {"quotes": [{"symbol": "SPY", **quote}]})
+    desk.ask({**snapshot(signal("SPY", 0.7)), "prices_at": "10:30:00"})
+    for name in ("preview_order", "place_order"):
+        (order,) = desk.made(name)
+        assert (order["price"], order["price_at"]) == (price, at)
+
+
+@pytest.mark.parametrize(
     "body",
     [
         [],

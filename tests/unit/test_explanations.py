@@ -2,13 +2,14 @@
 
 import json
 import logging
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from console import explanations
-from tests.builders import a_ticket
+from tests.builders import a_ticket, a_time
 from tests.trading import TODAY, Bench, a_bench
 from tools.journal.history import ledger_path
 from tools.risk.caps import CAPS
@@ -50,6 +51,14 @@ def test_the_table_says_why(bench: Bench) -> None:
     assert second["answer"] == "refused"
     assert second["why"] == "confidence: 0.10, at least 0.60 (risk.min_confidence)"
     assert third["answer"] == "allowed"
+
+
+def test_the_price_that_a_proposal_rests_on_is_shown(bench: Bench) -> None:
+    told, at = Decimal("100.02"), a_time("09:59")
+    bench.room.desk.submit(replace(a_ticket(), cited_price=told, cited_at=at))
+    bench.room.desk.preview(a_ticket("AIG"))
+    first, second = explanations.rows(explanations.proposals(bench.home, TODAY, None))
+    assert (first["cited"], second["cited"]) == ("100.02 at 09:59:00", "")
 
 
 def test_one_symbol_alone_with_every_rule(bench: Bench) -> None:
