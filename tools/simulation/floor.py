@@ -89,10 +89,7 @@ class Floor:
         return head
 
     def cancel(self, order: SimOrder, at: datetime) -> None:
-        """End an order and whatever hangs together with it, unless the cancel is made to hang.
-
-        Then all of them stay: legs end together or not at all.
-        """
+        """End an order and its family, unless the cancel is made to hang: all or none of them."""
         if any(one.status is OrderStatus.PENDING_CANCEL for one in order.family):
             return
         if order.status in _WORKING and self.mischief.holds_cancel(order):
