@@ -43,7 +43,14 @@ from tools.simulation.kept import KeptMarket
 from tools.ta_helper import Analyst, warm_up
 from tools.technical_indicators import indicators, read
 from tools.watchdog import feed, reach
-from tools.wiring import deliver_alerts, make_broker, make_clock, make_hours, make_market_data
+from tools.wiring import (
+    deliver_alerts,
+    keep_hours,
+    make_broker,
+    make_clock,
+    make_hours,
+    make_market_data,
+)
 
 MOST_SYMBOLS, MOST_BARS, MOST_MOVERS = 20, 60, 20
 MOST_TOGETHER = 10
@@ -275,13 +282,13 @@ async def _serve(settings: Settings) -> None:
     logging.getLogger().addHandler(incidents)
     deliver_alerts(settings)
     async with make_clock(settings) as clock:
-        market = make_market_data(settings, clock.now)
+        market, hours = make_market_data(settings, clock.now), make_hours(settings)
         kept = settings.agent_folder / "tape"
         tools = DataTools(
             # A simulated day was made from a tape: it needs none of its own.
             market if settings.simulated else KeptMarket(market, kept, clock.now),
             await reach(lambda: make_broker(settings)),
-            make_hours(settings),
+            hours,
             clock.now,
             feed=market.feed,
         )
@@ -293,9 +300,9 @@ async def _serve(settings: Settings) -> None:
             tokens={Role.DATA: settings.data_token},
             incidents=incidents,
         )
-        feeding = asyncio.create_task(feed(lambda: tools.moving))
+        beside = asyncio.gather(feed(lambda: tools.moving), keep_hours(settings, hours, clock.now))
         await serve(server.app(), settings.data_port)
-        feeding.cancel()
+        beside.cancel()
 
 
 if __name__ == "__main__":

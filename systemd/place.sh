@@ -109,6 +109,7 @@ make_folders() {
     for name in data logs; do
         if [ "$home" != "$root" ]; then move_folder "$name"; fi
         mkdir -p -- "$home/$name"
+        if [ "$name" = data ]; then mkdir -p -- "$home/data/agent_data"; fi
         chown root:"$group" -- "$home/$name"
         chgrp -R "$group" -- "$home/$name"
         chmod -R g+rwX,o-rwx -- "$home/$name"

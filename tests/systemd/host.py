@@ -35,13 +35,29 @@ def why_not() -> str:
 
 
 def copy_checkout(folder: Path) -> None:
-    """This checkout as a user has it, without its packages, which are bound in."""
+    """This checkout as a user has it after `setup`, but for its packages, which are bound in."""
     for name in (*PLACES, *MORE_PLACES):
         if (ROOT / name).is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         else:
             shutil.copy(ROOT / name, folder / name)
+    venv = folder / ".venv"
+    shutil.copytree(Path(sys.prefix) / "bin", venv / "bin", symlinks=True)
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", venv)
+    (venv / "lib").mkdir()
+    sums = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f"{sys.executable} --version; cksum <$0; cksum <$0",
+            ROOT / "requirements.txt",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (venv / "installed-requirements.txt").write_text(sums.stdout, encoding="utf-8")
     (folder / "data").mkdir()
     shutil.copy(ROOT / "data" / "session_table.csv", folder / "data")
 
@@ -58,7 +74,7 @@ class Host:
 
         `home` of the interpreter is opened for passers-by, in the host alone.
         """
-        binds = (f"{checkout}:{CHECKOUT}", f"{Path(sys.prefix)}:{CHECKOUT / '.venv'}:ro")
+        binds = (f"{checkout}:{CHECKOUT}", f"{Path(sys.prefix)}/lib:{CHECKOUT}/.venv/lib:ro")
         told = _tool(
             *("up", "--fake-clock", "--private-network", "--size", "3g"),
             *("--follow", str(os.getpid())),
@@ -67,7 +83,9 @@ class Host:
         assert told.returncode == 0, told.stderr
         host = cls(told.stdout.strip())
         host.run("useradd", OPERATOR)
-        host.shell(f"find /home -path {CHECKOUT}/.venv -prune -o -exec chown {OPERATOR}: {{}} +")
+        host.shell(
+            f"find /home -path {CHECKOUT}/.venv/lib -prune -o -exec chown {OPERATOR}: {{}} +"
+        )
         if home.is_relative_to("/root"):
             host.run("chmod", "711", "/root")
         return host

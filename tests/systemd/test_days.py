@@ -8,7 +8,7 @@ import pytest
 from tests.systemd.host import SERVICES, STATE, Host
 from tests.systemd.test_failures import change, unchange
 
-pytestmark = [pytest.mark.services, pytest.mark.systemd]
+pytestmark = [pytest.mark.services, pytest.mark.systemd, pytest.mark.campaign]
 
 DAY = "2026-12-29"
 EMBEDDED = "active-trader-embedded"

@@ -54,6 +54,7 @@ def test_each_service_runs_as_its_own_user_and_sees_no_more_than_it_must(host: H
         writable = {line.split()[4] for line in mounts if line.split()[5].startswith("rw")}
         assert "/" not in writable
         assert (f"{STATE}/data" in writable) == (service != "alpaca-data")
+        assert (f"{STATE}/data/agent_data" in writable) == (service == "alpaca-data")
     trader = host.pid("active-trader")
     state = f"/proc/{trader}/root{STATE}/data/state.sqlite3"
     assert host.run("stat", "-c", "%a %s", state).stdout.split() == ["0", "0"]

@@ -4,7 +4,7 @@ import pytest
 
 from tests.systemd.host import CHECKOUT, OPERATOR, SERVICES, Host
 
-pytestmark = [pytest.mark.services, pytest.mark.systemd]
+pytestmark = [pytest.mark.services, pytest.mark.systemd, pytest.mark.campaign]
 
 
 def test_install_to_uninstall_without_root(bare_host: Host) -> None:
