@@ -48,12 +48,9 @@ async def test_a_halt_through_the_close_is_certified_and_closes_entries_until_ac
         await world.start(TRADE)
         await world.buy("AAPL", "MSFT")
         halt = await world.fault({"symbol": "AAPL"}, "halt")
-        await world.at("15:54:00")
-        await world.start(TRADER)
         await world.at("16:01:30")
-        record, trader = await world.record(), world.log("active_trader_stdout")
+        record = await world.record()
         await world.lift(halt)
-        await world.kill(TRADER)
         await world.at("09:45:00", WEDNESDAY)
         refused, held = await world.propose("MSFT"), await world.held()
         acknowledged = "acknowledge", "--session", str(TUESDAY), "--reason", "seen"
@@ -65,7 +62,6 @@ async def test_a_halt_through_the_close_is_certified_and_closes_entries_until_ac
     assert not record.last["flat"]
     assert "AAPL held" in "; ".join(record.last["why_not"])
     assert f"NOT FLAT: {TUESDAY}: " in desk
-    assert "NOT FLAT" in trader
     assert "found overnight" in desk
     assert (refused[0], "did not end flat" in refused[1]) == (False, True), refused
     assert (status, held) == (0, set()), said
@@ -82,16 +78,14 @@ async def test_positions_held_overnight_are_announced_and_sold_at_the_open(
         await world.kill(TRADE)
         await world.at("09:20:00", morning)
         assert await world.held() == {"AAPL", "MSFT"}
-        await world.start(TRADE, TRADER)
+        await world.start(TRADE)
         await world.at("09:31:30", morning)
         record, desk = await world.record(), world.log("alpaca_trade_mcp")
-        trader = world.log("active_trader_stdout")
     assert record.sold_at("AAPL") == record.sold_at("MSFT") == time(9, 30)
     assert record.certified() == [("late", "monitor")]
     assert not record.last["flat"]
     assert "found overnight: " in desk
     assert "sold at the open" in desk
-    assert "NO_NEW_ENTRIES" in trader
 
 
 async def test_a_death_with_an_order_in_flight_leaves_one_order_and_its_stop(
