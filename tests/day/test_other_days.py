@@ -21,7 +21,7 @@ def test_a_half_day_is_flattened_five_minutes_before_its_own_close(tmp_path: Pat
     assert len(run.output.splitlines()) == 1
 
 
-@pytest.mark.parametrize("day", ["2026-11-26", "2026-11-28"])
+@pytest.mark.parametrize("day", ["2026-11-26", pytest.param("2026-11-28", marks=pytest.mark.long)])
 def test_a_closed_day_is_slept_through(tmp_path: Path, day: str) -> None:
     run = simulate(tmp_path / "home", "--date", day, "--synthetic", "AAPL")
 
@@ -32,6 +32,7 @@ def test_a_closed_day_is_slept_through(tmp_path: Path, day: str) -> None:
     assert "TRADING CYCLE" not in run.output
 
 
+@pytest.mark.long
 def test_a_range_of_days_is_one_world_with_a_report_for_each_session(tmp_path: Path) -> None:
     live = tmp_path / "live"
     (live / "configs").mkdir(parents=True)

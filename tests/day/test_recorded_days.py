@@ -16,7 +16,9 @@ ONE_DAY = "2013-10-07"
 ABSURD_FROM = "16:00:00Z"  # noon in New York
 
 
-@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize(
+    "day", [pytest.param(day, marks=[pytest.mark.long] * (day != ONE_DAY)) for day in DAYS]
+)
 def test_a_recorded_day_ends_flat_in_time(recorded: RunDay, day: str) -> None:
     run = recorded(day)
 
@@ -33,6 +35,7 @@ def test_a_recorded_day_ends_flat_in_time(recorded: RunDay, day: str) -> None:
         assert run.instant("last_entry_at") < entries_end + timedelta(minutes=1)
 
 
+@pytest.mark.long
 def test_there_is_a_round_trip_on_at_least_three_of_four_days(recorded: RunDay) -> None:
     assert sum(recorded(day).report["trades"] > 0 for day in DAYS) >= 3
 
@@ -66,6 +69,7 @@ def test_the_same_seed_gives_the_same_bytes_also_on_a_loaded_machine(
         assert again.history(name) == first.history(name)
 
 
+@pytest.mark.long
 def test_absurd_prices_in_the_future_change_nothing_before_they_come(
     recorded: RunDay, market_data: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ and silences both others behind the oracle's back: that run must fail.
 """
 
 import argparse
+import gc
 import logging
 import multiprocessing
 import os
@@ -69,7 +70,8 @@ def _run(asked: argparse.Namespace, layers: Layers) -> Iterator[Verdict]:
     if asked.processes == 1:
         yield from map(partial(live, layers=layers), seeds)
         return
-    with multiprocessing.get_context("fork").Pool(asked.processes) as pool:
+    # Frozen: what the parent has loaded is no business of the children's garbage collection.
+    with multiprocessing.get_context("fork").Pool(asked.processes, gc.freeze) as pool:
         yield from pool.imap(partial(live, layers=layers), seeds, chunksize=4)
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.systemd.host import OPERATOR, Host
 
-pytestmark = [pytest.mark.services, pytest.mark.systemd]
+pytestmark = [pytest.mark.services, pytest.mark.systemd, pytest.mark.long]
 
 FOLLOWS = re.compile(r" -f( |$)")
 

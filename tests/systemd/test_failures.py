@@ -4,7 +4,7 @@ import pytest
 
 from tests.systemd.host import SERVICES, Host
 
-pytestmark = [pytest.mark.services, pytest.mark.systemd]
+pytestmark = [pytest.mark.services, pytest.mark.systemd, pytest.mark.long]
 
 # On SIGUSR1 the main thread stops working, as if a call never came back.
 HANG = """

@@ -31,8 +31,10 @@ def holding(host: Host, at: str) -> None:
     ("bought_at", "before_the_minute"),
     [
         ("2026-10-30 15:30:00", "2026-10-30 15:56:55"),
-        ("2026-11-02 15:30:00", "2026-11-02 15:56:55"),  # an hour later in UTC: winter time began
-        ("2026-11-27 12:30:00", "2026-11-27 12:56:55"),  # the day after Thanksgiving ends at 13:00
+        # An hour later in UTC: winter time began.
+        pytest.param("2026-11-02 15:30:00", "2026-11-02 15:56:55", marks=pytest.mark.long),
+        # The day after Thanksgiving ends at 13:00.
+        pytest.param("2026-11-27 12:30:00", "2026-11-27 12:56:55", marks=pytest.mark.long),
     ],
     ids=["an ordinary day", "after the clock change", "a half day"],
 )

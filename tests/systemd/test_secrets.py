@@ -4,7 +4,7 @@ import pytest
 
 from tests.systemd.host import CHECKOUT, OPERATOR, SERVICES, Host
 
-pytestmark = [pytest.mark.services, pytest.mark.systemd]
+pytestmark = [pytest.mark.services, pytest.mark.systemd, pytest.mark.long]
 
 BROKER_KEY, BROKER_SECRET, MODEL_KEY = (
     "canary-broker-key",
