@@ -108,4 +108,5 @@ def test_a_missing_session_table_is_status_78(
 ) -> None:
     table.unlink()
     assert program.main(["--table", str(table)], program.serve) == 78
-    assert "is missing: run ./manage_services.sh setup" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"{table}: No such file or directory: run ./manage_services.sh setup" in message
