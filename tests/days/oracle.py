@@ -14,6 +14,7 @@ from tools.journal import history
 from tools.journal.order_ids import Leg, is_flatten, leg_of
 from tools.simulation.orders import SimOrder
 
+INSTANT = timedelta(microseconds=1)
 SECOND, MOST_SKEW = timedelta(seconds=1), timedelta(seconds=65)
 
 
@@ -41,7 +42,8 @@ class Verdict:
 
 def judge(day: Day) -> Verdict:
     """After `live` and `wake_next_morning`."""
-    held = tuple(sorted(_held_at(day, day.session.close_at)))
+    # What fills in the last minute bears the instant of the close.
+    held = tuple(sorted(_held_at(day, day.session.close_at + INSTANT)))
     return Verdict(
         seed=day.plan.seed,
         sellable=day.chances.sellable(),
